@@ -36,3 +36,6 @@ export const NAME_MAX: i32 = 255;
 export const PATH_MAX: i32 = 1024;
 /** Symbolic links followed in one walk before it is called a loop. */
 export const MAXSYMLINKS: i32 = 32;
+
+/** utimens(2): of the link itself, not of what it leads to. */
+export const AT_SYMLINK_NOFOLLOW: i32 = 0x200;

@@ -12,5 +12,5 @@ export const FIOASYNC: i32 = -0x7ffb9983;
 export const FIONWRITE: i32 = 0x40046679;
 /** Out: room in the send buffer. */
 export const FIONSPACE: i32 = 0x40046678;
-/** Out: 1 when the next byte to read is the one after urgent data (RFC 9293 §3.8.5). */
+/** Out: 1 when the next byte to read is the urgent one (RFC 9293 §3.8.5). */
 export const SIOCATMARK: i32 = 0x40047307;

@@ -56,7 +56,6 @@ let wheel: Wheel = changetype<Wheel>(0);
 /** LEVELS × 64 pairs {first, last}. */
 let slots: usize = 0;
 
-@inline
 function bits_at(level: i32): usize {
   return changetype<usize>(wheel) + offsetof<Wheel>("bits0") + (<usize>level << 3);
 }
@@ -91,7 +90,6 @@ function list_remove(head: usize, c: Callout): void {
   else store<usize>(head, changetype<usize>(c.c_prev), 4);
 }
 
-@inline
 function firing_head(): usize {
   return changetype<usize>(wheel) + offsetof<Wheel>("firing");
 }

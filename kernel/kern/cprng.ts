@@ -33,7 +33,6 @@ export function cprng_boot(): void {
   if (rumpuser_getrandom(key, 32) != 32) panic("cprng: the host has no entropy");
 }
 
-@inline
 function qr(a: usize, b: usize, c: usize, d: usize): void {
   let x = load<u32>(a);
   let y = load<u32>(b);
@@ -105,7 +104,7 @@ export function cprng_fast64(): u64 {
 /** Even in [0, bound), without modulo bias. */
 export function cprng_uniform(bound: u32): u32 {
   assert(bound != 0, "cprng_uniform: bound");
-  const reject = (0 - bound) % bound;
+  const reject = (<u32>0 - bound) % bound;
   while (true) {
     const r = cprng_fast32();
     if (r >= reject) return r % bound;

@@ -64,7 +64,6 @@ export function knote_boot(): void {
 }
 
 /** Where, in a knote, the room for a filter's own callout begins. */
-@inline
 function knote_hook(): usize {
   return (offsetof<Knote>() + 7) & ~7;
 }

@@ -71,3 +71,21 @@ export function kstat_stat(buf: usize, len: i32, newp: usize, newlen: i32): i32 
   at = stat_line(at, end, "callouts", callout_npending());
   return at == end ? -ERANGE : <i32>(at - buf);
 }
+
+/**
+ * Counters as "name value" lines: `names` is the names separated by one space, `base` the address of
+ * as many u64. Bytes written, or -ERANGE.
+ */
+export function kstat_table(buf: usize, len: i32, names: string, base: usize, count: i32): i32 {
+  const end = buf + <usize>len;
+  let at = buf;
+  let pos = 0;
+  for (let i = 0; i < count; i++) {
+    for (; pos < names.length && names.charCodeAt(pos) != 32; pos++) at = kput_char(at, end, names.charCodeAt(pos));
+    pos++;
+    at = field(at, end, load<u64>(base + (<usize>i << 3)));
+    at = kput_char(at, end, 10);
+  }
+  assert(pos > names.length, "kstat_table: names and counters differ");
+  return at == end ? -ERANGE : <i32>(at - buf);
+}

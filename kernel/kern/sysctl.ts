@@ -42,7 +42,6 @@ export function sysctl_boot(): void {
   sysent_set(SYS_sysctlnext, sys_sysctlnext);
 }
 
-@inline
 function node_at(i: i32): SysctlNode {
   return changetype<SysctlNode>(sc_nodes + <usize>i * offsetof<SysctlNode>());
 }

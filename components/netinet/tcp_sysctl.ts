@@ -1,0 +1,47 @@
+/**
+ * TCP's tunables, under net.inet.tcp, by NetBSD's names where it has them.
+ *
+ *      rfc1323 0/1        window scaling and timestamps       mssdflt bytes      minmss bytes
+ *      init_win segments  delack_us  rtomin_us  rtomax_us     keepidle, keepintvl ms   keepcnt
+ *      msl_us             maximum segment lifetime (TIME-WAIT is twice that)
+ *      finwait2_us        an orphaned FIN-WAIT-2               rstppslim resets/s, -1 any
+ *      reass.maxqueuelen  out-of-order pieces a connection
+ */
+import { CTLFLAG_RW } from "../../kernel/abi/rump";
+import { sysctl_int } from "../../kernel/kern/sysctl";
+import { TcpState, tcps } from "./tcp_var";
+
+/** Defaults, and the names. Boot only. */
+export function tcp_sysctl_boot(): void {
+  const s = tcps;
+  s.rfc1323 = 1;
+  s.mssdflt = 536;
+  s.minmss = 216;
+  s.init_win = 10;
+  s.delack_us = 40000;
+  // RFC 6298 §2.4 says 1 s (SHOULD), for clocks of 500 ms; ours is 1 ms. 200 ms is what peers use.
+  s.rtomin_us = 200000;
+  s.rtomax_us = 60000000;
+  s.keepidle = 7200000;
+  s.keepintvl = 75000;
+  s.keepcnt = 8;
+  s.msl_us = 30000000;
+  s.finwait2_us = 60000000;
+  s.rstppslim = 200;
+  s.reass_maxqueue = 512;
+  const at = changetype<usize>(s);
+  sysctl_int("net.inet.tcp.rfc1323", at + offsetof<TcpState>("rfc1323"), CTLFLAG_RW, 0, 1);
+  sysctl_int("net.inet.tcp.mssdflt", at + offsetof<TcpState>("mssdflt"), CTLFLAG_RW, 216, 65495);
+  sysctl_int("net.inet.tcp.minmss", at + offsetof<TcpState>("minmss"), CTLFLAG_RW, 48, 1460);
+  sysctl_int("net.inet.tcp.init_win", at + offsetof<TcpState>("init_win"), CTLFLAG_RW, 1, 64);
+  sysctl_int("net.inet.tcp.delack_us", at + offsetof<TcpState>("delack_us"), CTLFLAG_RW, 0, 500000);
+  sysctl_int("net.inet.tcp.rtomin_us", at + offsetof<TcpState>("rtomin_us"), CTLFLAG_RW, 1000, 3000000);
+  sysctl_int("net.inet.tcp.rtomax_us", at + offsetof<TcpState>("rtomax_us"), CTLFLAG_RW, 1000000, 240000000);
+  sysctl_int("net.inet.tcp.keepidle", at + offsetof<TcpState>("keepidle"), CTLFLAG_RW, 1);
+  sysctl_int("net.inet.tcp.keepintvl", at + offsetof<TcpState>("keepintvl"), CTLFLAG_RW, 1);
+  sysctl_int("net.inet.tcp.keepcnt", at + offsetof<TcpState>("keepcnt"), CTLFLAG_RW, 1, 1000);
+  sysctl_int("net.inet.tcp.msl_us", at + offsetof<TcpState>("msl_us"), CTLFLAG_RW, 1000, 120000000);
+  sysctl_int("net.inet.tcp.finwait2_us", at + offsetof<TcpState>("finwait2_us"), CTLFLAG_RW, 1000);
+  sysctl_int("net.inet.tcp.rstppslim", at + offsetof<TcpState>("rstppslim"), CTLFLAG_RW, -1, 1000000);
+  sysctl_int("net.inet.tcp.reass.maxqueuelen", at + offsetof<TcpState>("reass_maxqueue"), CTLFLAG_RW, 1, 65536);
+}

@@ -1,0 +1,254 @@
+/**
+ * The transmission control block, and what all of TCP shares.
+ *
+ *      Socket ─so_pcb→ Inpcb ─inp_ppcb→ Tcpcb ─t_inpcb→ Inpcb      (one pool each)
+ *
+ *      send:     snd_una ──────── snd_nxt ─── snd_max        snd_una + snd_wnd
+ *                   │  in flight    │ (pulled back after RTO)     │
+ *      receive:  rcv_nxt ───────────────────────────── rcv_adv (right edge promised)
+ *
+ * Names are RFC 9293's (§3.3.1) where it has one. Times are µs; sequence numbers u32. All timers are
+ * callouts in the block: arming one costs O(1) and no memory.
+ */
+import { CALLOUT_SIZE, Callout } from "../../kernel/kern/callout";
+import { Mbuf } from "../../kernel/net/mbuf";
+import { Pool } from "../../kernel/kern/pool";
+import { Socket } from "../../kernel/net/socket";
+import { Inpcb, Inpcbinfo } from "./in_pcb";
+
+export const TCPS_CLOSED: i32 = 0;
+export const TCPS_LISTEN: i32 = 1;
+export const TCPS_SYN_SENT: i32 = 2;
+export const TCPS_SYN_RECEIVED: i32 = 3;
+export const TCPS_ESTABLISHED: i32 = 4;
+export const TCPS_CLOSE_WAIT: i32 = 5;
+export const TCPS_FIN_WAIT_1: i32 = 6;
+export const TCPS_CLOSING: i32 = 7;
+export const TCPS_LAST_ACK: i32 = 8;
+export const TCPS_FIN_WAIT_2: i32 = 9;
+export const TCPS_TIME_WAIT: i32 = 10;
+
+// t_flags
+export const TF_ACKNOW: u32 = 0x0001;
+export const TF_DELACK: u32 = 0x0002;
+export const TF_NODELAY: u32 = 0x0004;
+export const TF_SENTFIN: u32 = 0x0008;
+/** Peer agreed to window scaling; to timestamps. */
+export const TF_RCVD_SCALE: u32 = 0x0010;
+export const TF_RCVD_TSTMP: u32 = 0x0020;
+/** We offer window scaling; timestamps. */
+export const TF_REQ_SCALE: u32 = 0x0040;
+export const TF_REQ_TSTMP: u32 = 0x0080;
+/** The SYN (or SYN-ACK) was sent more than once (RFC 6298 §5.7). */
+export const TF_SYNREXMT: u32 = 0x0100;
+/** Passive open: back to LISTEN, that is gone, on a reset in SYN-RECEIVED. */
+export const TF_PASSIVE: u32 = 0x0200;
+/** A zero-window probe is due: one byte beyond the window. */
+export const TF_FORCE: u32 = 0x0400;
+/** More data follows from the same call: hold back a short segment. */
+export const TF_MORETOCOME: u32 = 0x0800;
+/** In loss recovery (RFC 6582). */
+export const TF_FASTRECOVERY: u32 = 0x1000;
+/** The application has closed: no descriptor. */
+export const TF_DETACHED: u32 = 0x2000;
+/** Hold back short segments until uncorked (TCP_CORK, TCP_NOPUSH). */
+export const TF_NOPUSH: u32 = 0x4000;
+/** Peer allows SACK; we offer it. */
+export const TF_SACK_PERMIT: u32 = 0x8000;
+export const TF_REQ_SACK: u32 = 0x10000;
+/** TCPT_REXMT is the persist timer. */
+export const TF_PERSIST: u32 = 0x20000;
+/** Closed before the handshake was done: FIN after it. */
+export const TF_NEEDFIN: u32 = 0x40000;
+/** rcv_up is beyond what has arrived. */
+export const TF_URGPEND: u32 = 0x80000;
+
+@unmanaged
+export class Tcpcb {
+  t_inpcb: Inpcb;
+  t_state: i32;
+  t_flags: u32;
+
+  snd_una: u32;
+  snd_nxt: u32;
+  snd_max: u32;
+  snd_up: u32;
+  snd_wl1: u32;
+  snd_wl2: u32;
+  snd_wnd: u32;
+  iss: u32;
+  max_sndwnd: u32;
+  rcv_nxt: u32;
+  rcv_wnd: u32;
+  rcv_adv: u32;
+  rcv_up: u32;
+  irs: u32;
+  last_ack_sent: u32;
+
+  /** Congestion control (RFC 5681): bytes. */
+  snd_cwnd: u32;
+  snd_ssthresh: u32;
+  /** RFC 6582: highest sequence sent when recovery began. */
+  recover: u32;
+  /** Bytes acknowledged towards the next increase in congestion avoidance (RFC 3465). */
+  t_bytes_acked: u32;
+  t_dupacks: i32;
+
+  /** Payload of a full segment that we send: the peer's MSS, the path's MTU, less our options. */
+  t_maxseg: u32;
+  /** What the peer announced, or 536. */
+  t_peermss: u32;
+  snd_scale: i32;
+  rcv_scale: i32;
+  /** Scale that we offer in our SYN. */
+  request_r_scale: i32;
+
+  /** RFC 7323. */
+  ts_recent: u32;
+  ts_offset: u32;
+  ts_recent_age_us: i64;
+
+  /** RFC 6298; 0 = no sample yet. */
+  t_srtt_us: i32;
+  t_rttvar_us: i32;
+  t_rto_us: i32;
+  t_rxtshift: i32;
+  /** The segment being timed (without timestamps): sequence, and when it was sent; 0 none. */
+  t_rtseq: u32;
+  t_rtttime_us: i64;
+  /** When the oldest unacknowledged data was first sent, for the user timeout. */
+  t_una_since_us: i64;
+  t_rcvtime_us: i64;
+  t_lastsend_us: i64;
+
+  /** Out of order segments, by m_nextpkt, in sequence; their number and bytes. */
+  t_segq: Mbuf;
+  t_segq_len: i32;
+  t_segq_bytes: u32;
+
+  /** Soft error of ICMP, reported when the connection times out (RFC 1122 §4.2.3.9). */
+  t_softerror: i32;
+  t_keepidle_us: i64;
+  t_keepintvl_us: i64;
+  t_keepcnt: i32;
+  t_keepprobes: i32;
+  t_user_timeout_us: i64;
+  /** User's limit on t_maxseg (TCP_MAXSEG), 0 none. */
+  t_usermss: u32;
+  /** ICMP "needed" lowers this; 0 = the interface's. */
+  t_pathmtu: u32;
+  /** Next of the list of those with a delayed ACK; and of all blocks. */
+  t_unused0: usize;
+
+  /** TCPT_*: NTIMERS callouts follow (tcp_timer.ts). */
+  t_timer0: u64;
+  t_timer1: u64;
+  t_timer2: u64;
+  t_timer3: u64;
+  t_timer4: u64;
+  t_timer5: u64;
+  t_timer6: u64;
+  t_timer7: u64;
+  t_timer8: u64;
+  t_timer9: u64;
+  t_timer10: u64;
+  t_timer11: u64;
+  t_timer12: u64;
+  t_timer13: u64;
+  t_timer14: u64;
+  t_timer15: u64;
+  t_timer16: u64;
+  t_timer17: u64;
+  t_timer18: u64;
+  t_timer19: u64;
+}
+
+/** TCP's own state: pools, tables, tunables; counters are in tcp_stat.ts. */
+@unmanaged
+export class TcpState {
+  tcb_pool: Pool;
+  info: Inpcbinfo;
+  /** Secret of the initial sequence numbers and timestamp offsets (RFC 6528). */
+  secret: usize;
+  /** sysctl net.inet.tcp.*: see tcp_sysctl.ts for units. */
+  rfc1323: i32;
+  do_sack: i32;
+  mssdflt: i32;
+  delack_us: i32;
+  rtomin_us: i32;
+  rtomax_us: i32;
+  keepidle: i32;
+  keepintvl: i32;
+  keepcnt: i32;
+  msl_us: i32;
+  finwait2_us: i32;
+  init_win: i32;
+  reass_maxqueue: i32;
+  rstppslim: i32;
+  minmss: i32;
+  /** Resets sent within the present second, and the second. */
+  rst_count: i32;
+  rst_second: i64;
+  /** Segment under way (tcp_input.ts). */
+  seg: Tcpseg;
+}
+
+/** The segment being processed, in host order: SEG.SEQ and its kin of RFC 9293 §3.3.1. */
+@unmanaged
+export class Tcpseg {
+  seg_seq: u32;
+  seg_ack: u32;
+  /** SEG.LEN counts SYN and FIN; ti_len is the payload only. */
+  ti_len: i32;
+  ti_flags: i32;
+  /** Window as scaled for this connection. */
+  seg_wnd: u32;
+  seg_wnd_raw: u32;
+  seg_up: u32;
+  src: u32;
+  dst: u32;
+  sport: u32;
+  dport: u32;
+  /** IP's ECN bits and TTL. */
+  tos: i32;
+  ttl: i32;
+  /** The payload, headers removed; 0 once it is queued or freed. */
+  m: Mbuf;
+}
+
+/** One segment at a time: the state and the segment are reached through this. */
+export let tcps: TcpState = changetype<TcpState>(0);
+
+export function tcp_setstate(s: TcpState): void {
+  tcps = s;
+}
+
+export function sototcpcb(so: Socket): Tcpcb {
+  const inp = changetype<Inpcb>(so.so_pcb);
+  return changetype<Tcpcb>(inp.inp_ppcb);
+}
+
+/** Bytes sent and not acknowledged. */
+export function tcp_inflight(tp: Tcpcb): u32 {
+  return tp.snd_max - tp.snd_una;
+}
+
+// Timers: callouts embedded behind t_timer0.
+export const TCPT_REXMT: i32 = 0;
+export const TCPT_DELACK: i32 = 1;
+export const TCPT_KEEP: i32 = 2;
+export const TCPT_2MSL: i32 = 3;
+export const TCPT_NTIMERS: i32 = 4;
+
+export function tcp_callout(tp: Tcpcb, timer: i32): Callout {
+  return changetype<Callout>(changetype<usize>(tp) + offsetof<Tcpcb>("t_timer0") + <usize>timer * CALLOUT_SIZE);
+}
+
+export function TCPS_HAVEESTABLISHED(s: i32): bool {
+  return s >= TCPS_ESTABLISHED;
+}
+
+/** The peer's FIN has been received. */
+export function TCPS_HAVERCVDFIN(s: i32): bool {
+  return s == TCPS_CLOSE_WAIT || s == TCPS_CLOSING || s == TCPS_LAST_ACK || s == TCPS_TIME_WAIT;
+}

@@ -1,0 +1,147 @@
+/**
+ * `rumpwasm run [IMAGE|file.wasm]`: build if needed, boot, say so in one line, stay until it ends.
+ *
+ *      … SOCKIN: compiling                                                    (stderr, while it builds)
+ *      serving ./site on http://127.0.0.1:8080 (SOCKIN, 143 KB, booted in 4 ms)              (stdout)
+ *
+ * SIGINT or SIGTERM begins an orderly end: the image's apps drain, then exit status 0; a second one
+ * forces it. Arguments are read before anything is built (runArguments.ts).
+ */
+import { Command } from 'commander';
+import { existsSync, statSync } from 'node:fs';
+import { extname } from 'node:path';
+import { buildImage, progress } from '../../tools/mkimage/index';
+import { boot, BootError, type BootOptions } from '../boot';
+import { logLevelNames, parseLogLevel } from '../console';
+import type { Kernel } from '../kernel';
+import { packageRoot } from '../imageFile';
+import { type WasiKind, wasiKinds } from '../wasi/wasi';
+import { UsageError } from './errors';
+import { parseBlocks, parseEnviron, parseInterfaces, parseMemory, parsePort } from './runArguments';
+import { serviceLine } from './service';
+
+interface RunFlags {
+  block: string[];
+  env: string[];
+  interface: string[];
+  net: string[];
+  memory?: string;
+  port?: string;
+  quiet?: boolean;
+  wasi: string;
+  backend?: string;
+  logLevel: string;
+}
+
+const defaultImage = 'SOCKIN';
+/** How long draining may take before the end is forced. */
+const graceMs = 10_000;
+const forcedStatus = 130;
+
+const collect = (value: string, before: string[]): string[] => [...before, value];
+
+/** Add `run` to `program`. */
+export function registerRunCommand(program: Command): void {
+  program.command('run')
+    .description('boot an image and stay until it ends')
+    .argument('[image]', 'name of an image, or a .wasm file', defaultImage)
+    .option('-b, --block <spec>', 'directory or tar archive to mount (PATH[,mount=/DIR]), or file as block device (NAME=FILE[,ro])', collect, [])
+    .option('-e, --env <name=value>', 'parameter of the image', collect, [])
+    .option('-I, --interface <tag,device>', 'network interface', collect, [])
+    .option('-W, --net <tag,inet,…>', 'its address: TAG,inet,static,ADDRESS/LENGTH[,GATEWAY]', collect, [])
+    .option('-M, --memory <megabytes>', 'linear memory, instead of what the image was linked with')
+    .option('-p, --port <number>', 'port to serve on (the same as -e HTTPD_PORT=…)')
+    .option('-q, --quiet', 'no access log')
+    .option('--wasi <provider>', `who provides WASI: ${wasiKinds.join(', ')}`, 'rumpuser')
+    .option('--backend <name>', 'how sockets of the host are used: node, epoll, auto (default)')
+    .option('--log-level <level>', `of the kernel's log: ${logLevelNames.join(', ')}`, 'notice')
+    .action(async (image: string, flags: RunFlags) => { process.exitCode = await run(image, flags); });
+}
+
+/** @returns the exit status */
+async function run(image: string, flags: RunFlags): Promise<number> {
+  const options = bootOptions(flags);
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => { if (error.code !== 'EPIPE') throw error; });
+  const isFile = extname(image) === '.wasm' || /[\\/]/.test(image) || (existsSync(image) && statSync(image).isFile());
+  if (!isFile) await build(image);
+  const started = performance.now();
+  let kernel: Kernel;
+  try {
+    kernel = await boot(image, options);
+  } catch (error) {
+    throw explain(error, options);
+  }
+  const bootMs = performance.now() - started;
+  const stop = onSignals(kernel);
+  try {
+    const line = await serviceLine(kernel, { bootMs, volumes: options.volumes ?? [] });
+    if (line !== null) process.stdout.write(`${line}\n`);
+    return await kernel.exited;
+  } finally {
+    stop();
+    await kernel.close();
+  }
+}
+
+/** What the flags mean. @throws UsageError, RangeError */
+function bootOptions(flags: RunFlags): BootOptions {
+  if (!(wasiKinds as readonly string[]).includes(flags.wasi)) throw new UsageError(`--wasi ${flags.wasi}: expected ${wasiKinds.join(', ')}`);
+  if (flags.backend !== undefined && !['node', 'epoll', 'auto'].includes(flags.backend)) throw new UsageError(`--backend ${flags.backend}: expected node, epoll or auto`);
+  const level = parseLogLevel(flags.logLevel);
+  const { volumes, blk } = parseBlocks(flags.block);
+  const environ = parseEnviron(flags.env);
+  // PORT is what hosting platforms call it.
+  const port = flags.port ?? environ.PORT;
+  return {
+    volumes, blk, logLevel: level, wasi: flags.wasi as WasiKind,
+    host: flags.backend === undefined ? {} : { backend: flags.backend },
+    params: {
+      ...parseInterfaces(flags.interface, flags.net),
+      ...(flags.quiet ? { HTTPD_QUIET: '1' } : {}),
+      ...(port === undefined ? {} : { HTTPD_PORT: parsePort(port) }),
+      ...environ,
+    },
+    ...(flags.memory === undefined ? {} : { memory: parseMemory(flags.memory) }),
+    log: (severity, text) => { process.stderr.write(`${logLevelNames[severity]}: ${text}\n`); },
+  };
+}
+
+/** Build image `name` if its sources are here and have changed; a package without sources has it built. */
+async function build(name: string): Promise<void> {
+  if (!existsSync(`${packageRoot()}/kernel/conf`)) return;
+  const shown = progress(name);
+  try {
+    const { warnings } = await buildImage(name, { onStage: shown.stage });
+    shown.done();
+    if (warnings) process.stderr.write(`${warnings}\n`);
+  } finally {
+    shown.done();
+  }
+}
+
+/** Turn what users get wrong most often into their own words. */
+function explain(error: unknown, options: BootOptions): unknown {
+  if (!(error instanceof BootError)) return error;
+  const port = options.params?.HTTPD_PORT;
+  const where = port === undefined ? 'the port' : `port ${port}`;
+  if (error.code === 'EADDRINUSE') return new UsageError(`${where} is in use by another program; choose another with --port`);
+  if (error.code === 'EACCES') return new UsageError(`${where} needs a privilege which this user does not have; choose one above 1023 with --port`);
+  if (error.code === 'EADDRNOTAVAIL') return new UsageError(`this host does not have the address to serve on; choose another with -e HTTPD_ADDR=…`);
+  return error;
+}
+
+/** The first signal drains, the second forces. @returns removes the handlers */
+function onSignals(kernel: Kernel): () => void {
+  let asked = false;
+  const handler = (): void => {
+    if (asked) process.exit(forcedStatus);
+    asked = true;
+    kernel.shutdown(graceMs).catch(() => {});
+  };
+  process.on('SIGINT', handler);
+  process.on('SIGTERM', handler);
+  return () => {
+    process.removeListener('SIGINT', handler);
+    process.removeListener('SIGTERM', handler);
+  };
+}

@@ -1,0 +1,129 @@
+/**
+ * The words of `rumpwasm run`, which are rumprun's: -b, -e, -I, -W, -M.
+ *
+ *      -b PATH[,mount=/www]            a directory or tar archive into a file system of the image
+ *      -b NAME=FILE[,ro]               a file as block device NAME
+ *      -e NAME=VALUE                   a parameter
+ *      -I TAG,DEVICE[,BACKEND…]        a network interface        → parameter if.TAG
+ *      -W TAG,inet,static,ADDR/LEN[,GW] its address               → parameter net.TAG
+ *      -M MEGABYTES                    linear memory
+ *
+ * Everything is checked here, before anything is built or booted, so that a slip costs no time.
+ */
+import { accessSync, constants, openSync, readSync, closeSync, statSync } from 'node:fs';
+import type { BootOptions, Volume } from '../boot';
+import type { BlockStore } from '../bio';
+import { parseEnvironArgument } from '../params';
+import { UsageError } from './errors';
+
+/** Where a directory or archive goes when -b does not say. */
+const defaultMount = '/www';
+
+export interface BlockArguments {
+  volumes: Volume[];
+  blk: Record<string, BlockStore>;
+}
+
+const words: Record<string, string> = {
+  ENOENT: 'there is no such file or directory', EACCES: 'permission denied', ENOTDIR: 'it is not a directory',
+};
+
+function readable(path: string): ReturnType<typeof statSync> {
+  try {
+    const stat = statSync(path);
+    accessSync(path, stat.isDirectory() ? constants.R_OK | constants.X_OK : constants.R_OK);
+    return stat;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(`cannot read ${path}: ${words[code ?? ''] ?? code}`);
+  }
+}
+
+/** Is the file a tar archive (by its magic), or compressed as one (by its name)? */
+function isArchive(path: string): boolean {
+  if (/\.(tar|tgz|tar\.gz)$/i.test(path)) return true;
+  const head = Buffer.alloc(512);
+  const fd = openSync(path, 'r');
+  try {
+    return readSync(fd, head, 0, 512, 0) === 512 && head.toString('latin1', 257, 262) === 'ustar';
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * What the -b options mean.
+ * @throws UsageError naming the option
+ */
+export function parseBlocks(specs: readonly string[]): BlockArguments {
+  const result: BlockArguments = { volumes: [], blk: {} };
+  for (const spec of specs) parseBlock(spec, result);
+  return result;
+}
+
+function parseBlock(spec: string, result: BlockArguments): void {
+  const [first = '', ...fields] = spec.split(',');
+  const named = /^([A-Za-z][\w.-]*)=(.+)$/.exec(first);
+  const path = named ? named[2]! : first;
+  if (path === '') throw new UsageError(`-b ${spec}: expected PATH[,mount=/DIR] or NAME=FILE[,ro]`);
+  let mount: string | undefined;
+  let readOnly = false;
+  for (const field of fields) {
+    if (field === 'ro') readOnly = true;
+    else if (field.startsWith('mount=/')) mount = field.slice('mount='.length);
+    else if (field.startsWith('/')) mount = field;
+    else throw new UsageError(`-b ${spec}: ${JSON.stringify(field)} is not mount=/DIR or ro`);
+  }
+  const isDirectory = readable(path)!.isDirectory();
+  if (isDirectory || (mount === undefined && named === null ? isArchive(path) : mount !== undefined)) {
+    if (!isDirectory && !isArchive(path)) throw new UsageError(`-b ${spec}: ${path} is neither a directory nor a tar archive, so it cannot be mounted`);
+    result.volumes.push({ source: path, mount: mount ?? defaultMount });
+    return;
+  }
+  const name = named?.[1] ?? `blk${Object.keys(result.blk).length}`;
+  if (name in result.blk) throw new UsageError(`-b ${spec}: there are two block devices ${name}`);
+  result.blk[name] = { path, readOnly };
+}
+
+/** The -e options as parameters. @throws UsageError */
+export function parseEnviron(specs: readonly string[]): Record<string, string> {
+  try {
+    return Object.fromEntries(specs.map(parseEnvironArgument));
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+/** The -I and -W options as parameters. @throws UsageError */
+export function parseInterfaces(interfaces: readonly string[], addresses: readonly string[]): Record<string, string> {
+  const params: Record<string, string> = {};
+  for (const spec of interfaces) {
+    const m = /^([A-Za-z]\w*),([^,]+(?:,.*)?)$/.exec(spec);
+    if (!m) throw new UsageError(`-I ${spec}: expected TAG,DEVICE[,BACKEND]`);
+    params[`if.${m[1]}`] = m[2]!;
+  }
+  for (const spec of addresses) {
+    const m = /^([A-Za-z]\w*),(inet6?,(?:dhcp|auto|static,[^,]+(?:,[^,]+)?))$/.exec(spec);
+    if (!m) throw new UsageError(`-W ${spec}: expected TAG,inet,static,ADDRESS/LENGTH[,GATEWAY] or TAG,inet,dhcp`);
+    if (!(`if.${m[1]}` in params)) throw new UsageError(`-W ${spec}: there is no -I ${m[1]},…`);
+    params[`net.${m[1]}`] = m[2]!;
+  }
+  return params;
+}
+
+/** -M: megabytes to bytes. @throws UsageError */
+export function parseMemory(text: string): number {
+  const megabytes = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || megabytes < 1 || megabytes >= 2048) throw new UsageError(`-M ${text}: expected 1 to 2047 megabytes`);
+  return Math.ceil(megabytes * 1024 * 1024);
+}
+
+/** A port number. @throws UsageError */
+export function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65535) throw new UsageError(`--port ${text}: expected 0 to 65535`);
+  return port;
+}
+
+/** Parts of BootOptions which the words above make. */
+export type BootArguments = Pick<BootOptions, 'volumes' | 'blk' | 'params' | 'memory'>;

@@ -1,0 +1,42 @@
+/**
+ * The one line that says what a booted image does.
+ *
+ *      serving ./site on http://127.0.0.1:8080 (SOCKIN, 143 KB, booted in 4 ms)
+ *      running SOCK (96 KB, booted in 3 ms)
+ *
+ * An image that serves says where by sysctl (httpd.address, httpd.port); others just run.
+ */
+import { isIPv6 } from 'node:net';
+import type { Volume } from '../boot';
+import type { Kernel } from '../kernel';
+
+export interface ServiceFacts {
+  bootMs: number;
+  volumes: readonly Volume[];
+}
+
+/** The line; null if the image has ended already. */
+export async function serviceLine(kernel: Kernel, facts: ServiceFacts): Promise<string | null> {
+  // Let the first run happen: what fails to start ends in it.
+  await new Promise((resolve) => { setImmediate(() => setImmediate(resolve)); });
+  if (!kernel.isAlive) return null;
+  const size = kernel.imageSize > 0 ? `${Math.round(kernel.imageSize / 1000)} KB, ` : '';
+  const booted = `${size}booted in ${duration(facts.bootMs)}`;
+  const url = serviceUrl(kernel);
+  if (url === null) return `running ${kernel.name} (${booted})`;
+  const what = facts.volumes.length > 0 ? facts.volumes.map(({ source }) => source).join(', ') : kernel.name;
+  return `serving ${what} on ${url} (${kernel.name}, ${booted})`;
+}
+
+function serviceUrl(kernel: Kernel): string | null {
+  const names = new Set(kernel.sysctlList().map(({ name }) => name));
+  if (!names.has('httpd.port')) return null;
+  const port = Number(kernel.sysctl('httpd.port'));
+  const address = names.has('httpd.address') ? String(kernel.sysctl('httpd.address')) : '';
+  const host = address === '' || address === '0.0.0.0' || address === '::' ? '127.0.0.1' : address;
+  return `http://${isIPv6(host) ? `[${host}]` : host}:${port}`;
+}
+
+function duration(ms: number): string {
+  return ms < 10 ? `${ms.toFixed(1)} ms` : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}

@@ -1,0 +1,30 @@
+/**
+ * The package `rumpwasm`: boot images and talk to them.
+ *
+ *      import { boot } from 'rumpwasm';
+ *      const kernel = await boot('SOCKIN', { volumes: [{ source: './site', mount: '/www' }] });
+ */
+export { boot, BootError, type BootOptions, type Volume } from './boot';
+export { Kernel, type BootTimes, type Snapshot } from './kernel';
+export {
+  type Clock, type Entropy, seededEntropy, systemClock, systemEntropy, virtualClock, type VirtualClock,
+} from './determinism';
+export {
+  errnoFromCode, errnoFromLinux, errnoFromNode, errnoName, errnoText, linuxFromErrno, SystemError,
+} from './errtrans';
+export { ImageError, imagePath, loadImage, packageRoot } from './imageFile';
+export { KernelGoneError, type PanicFrame, ReentryError, RumpPanic } from './panic';
+export { HostRing } from './hostRing';
+export type { ComponentHost, ComponentUser, HyperHost, Hypercall, Hypercalls } from './hyperHost';
+export { logLevelNames, parseLogLevel } from './console';
+export { LoadError, type Loaded } from './api/fsLoad';
+export type { DirectoryEntry, FileStats } from './api/fsSync';
+export { NetServer } from './api/netServer';
+export { NetSocket } from './api/netSocket';
+export { DgramSocket } from './api/dgram';
+export type { SockAddress } from './api/sockaddr';
+export type { Kevent } from './api/sysSockets';
+export type { SysctlNode, SysctlValue } from './api/sysctl';
+export type { BlockStore } from './bio';
+export { parseTar, TarError } from './tar';
+export { type WasiKind, wasiKinds } from './wasi/wasi';
