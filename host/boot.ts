@@ -30,12 +30,15 @@ export class BootError extends Error {
   readonly code: string;
   /** NetBSD's number, positive. */
   readonly errno: number;
+  /** What it was booted with, defaults included. */
+  readonly params: ReadonlyMap<string, string>;
 
-  /** @param said the last complaint in the kernel's log, if there was one */
-  constructor(image: string, errno: number, said: string | null) {
-    super(`${image} did not boot: ${errnoText(errno)} (${errnoName(errno)})${said === null ? '' : `; ${said}`}`);
+  /** @param said the first complaint in the kernel's log, if there was one */
+  constructor(image: string, errno: number, said: string | null, params: ReadonlyMap<string, string>) {
+    super(`${image} did not boot: ${said ?? errnoText(errno)} (${errnoName(errno)})`);
     this.errno = errno;
     this.code = errnoName(errno);
+    this.params = params;
   }
 }
 
@@ -132,7 +135,7 @@ async function start(prepared: Prepared, options: BootOptions): Promise<Kernel> 
   host.attach(image);
   const initStart = performance.now();
   const result = initialise(image, prepared);
-  if (result < 0) throw new BootError(file.name, -result, prepared.console.lastComplaint);
+  if (result < 0) throw new BootError(file.name, -result, prepared.console.firstComplaint, prepared.params);
   const initEnd = performance.now();
   const kernel = assemble(prepared, image, rumpuser.close, options, {
     compileMs: prepared.compileMs, instantiateMs: initStart - instantiateStart, initMs: initEnd - initStart,

@@ -54,8 +54,8 @@ const keptMax = 65536;
 export class KernelConsole {
   /** Highest level shown. */
   level: number;
-  /** The last record of level err or worse: the best guess at why something failed. */
-  lastComplaint: string | null = null;
+  /** The first record of level err or worse: the best guess at why something failed. */
+  firstComplaint: string | null = null;
   /** True when console bytes go to the process's own stdout. */
   readonly usesStdout: boolean;
   private readonly logSink: LogSink;
@@ -72,7 +72,7 @@ export class KernelConsole {
 
   /** One record, if its level is shown. */
   log(level: number, line: string): void {
-    if (level <= LOG_ERR) this.lastComplaint = line;
+    if (level <= LOG_ERR) this.firstComplaint ??= line;
     if (level <= this.level) this.logSink(level, line);
   }
 

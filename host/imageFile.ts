@@ -85,8 +85,8 @@ function readImage(image: string, path: string): Uint8Array {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOENT') throw new ImageError(`cannot read image ${path}: ${code}`);
-    const hint = image === path ? '' : `; build it with: rumpwasm build ${image}`;
-    throw new ImageError(`there is no image ${image} (${path} does not exist)${hint}`);
+    if (image === path) throw new ImageError(`there is no file ${path}`);
+    throw new ImageError(`there is no image ${image} (${path} does not exist); build it with: rumpwasm build ${image}`);
   }
 }
 

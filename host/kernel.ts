@@ -6,7 +6,7 @@
  *      kernel.advance() virtual time            kernel.snapshot()          memory, saved and put back
  *
  * It ends in one of three ways: by itself (`exited` resolves with the status), by a panic (`exited`
- * rejects with the RumpPanic, and 'panic' is emitted), or by close(). Afterwards every call fails
+ * rejects with the RumpPanic, and 'panic' is emitted, or logged if nobody listens), or by close(). Afterwards every call fails
  * with one KernelGoneError, and sockets and servers close.
  */
 import { createHash } from 'node:crypto';
@@ -257,7 +257,7 @@ export class Kernel extends EventEmitter {
     // A callback of its own, so that promises are settled even if native code brought us here.
     setImmediate(() => {});
     if (end.kind === 'panic') {
-      this.console.log(LOG_EMERG, end.error.message);
+      if (this.listenerCount('panic') === 0) this.console.log(LOG_EMERG, end.error.message);
       this.rejectExit(end.error);
       void this.release(new KernelGoneError(`the kernel is gone: ${end.error.message}`, { cause: end.error }));
       this.emit('panic', end.error);

@@ -185,7 +185,8 @@ function reass_insert(q: Ipq, m: Mbuf, start: i32, end: i32): bool {
     m_freem(m);
     return false;
   }
-  const overlap = (prev && <i32>prev.ph_priv1 > start) || (f && <i32>f.ph_priv0 < end);
+  const before = changetype<usize>(prev) != 0 && <i32>prev.ph_priv1 > start;
+  const overlap = before || (changetype<usize>(f) != 0 && <i32>f.ph_priv0 < end);
   const beyond = q.ipq_total >= 0 && end > q.ipq_total;
   if (overlap || beyond) {
     ipstat.fragoverlap++;

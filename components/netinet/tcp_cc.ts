@@ -33,7 +33,7 @@ export function tcp_cc_established(tp: Tcpcb): void {
   const segs = <u32>tcps.init_win;
   const byte_limit: u32 = 14600;
   let iw = segs * mss;
-  if (segs == 10) iw = min(10 * mss, max(2 * mss, byte_limit));
+  if (segs == 10) iw = min<u32>(10 * mss, max<u32>(2 * mss, byte_limit));
   // RFC 5681 §3.1: a lost SYN tells of congestion.
   tp.snd_cwnd = (tp.t_flags & v.TF_SYNREXMT) != 0 ? mss : iw;
 }
@@ -156,6 +156,6 @@ export function tcp_cc_rto(tp: Tcpcb): void {
 export function tcp_cc_idle(tp: Tcpcb): void {
   if (tp.t_state < v.TCPS_ESTABLISHED || tp.t_lastsend_us == 0) return;
   if (getmicrouptime() - tp.t_lastsend_us < tcp_backoff_us(tp)) return;
-  const iw = min(10 * tp.t_maxseg, max(2 * tp.t_maxseg, <u32>14600));
+  const iw = min<u32>(10 * tp.t_maxseg, max<u32>(2 * tp.t_maxseg, 14600));
   if (tp.snd_cwnd > iw) tp.snd_cwnd = iw;
 }

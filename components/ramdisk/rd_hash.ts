@@ -52,7 +52,7 @@ export function rd_same_word(p: usize): i64 {
   if (rotl<u64>(first, 32) != first) return -1;
   const end = p + BLOCK;
   while (p < end) {
-    if ((load<u64>(p) ^ first | load<u64>(p, 8) ^ first) != 0) return -1;
+    if (((load<u64>(p) ^ first) | (load<u64>(p, 8) ^ first)) != 0) return -1;
     p += 16;
   }
   return <i64>(first & 0xffffffff);

@@ -2,13 +2,14 @@
  * kernel.net.Socket: a TCP (or local) socket of the image as a Duplex stream, shaped like
  * node:net's, so that Node's own http client and server run over it unchanged.
  *
- *      _read  ── SYS_read until EAGAIN or the reader is full ◄── EVFILT_READ (edge)
+ *      _read  ── SYS_read until there is no more or the reader is full ◄── EVFILT_READ (edge)
  *      _write ── SYS_write until EAGAIN, the rest waits       ◄── EVFILT_WRITE (edge)
  *      end()  ── SHUT_WR; the peer's FIN ends the readable side (allowHalfOpen as in Node)
  *
  * Back-pressure runs both ways: a reader that stops reading leaves the data in the image's socket
  * buffer, where it closes the window; a writer's callback comes when the image has taken everything.
- * Events are edges, so reading and writing go on until EAGAIN. One copy each way (image ⇄ Buffer).
+ * Events are edges, so writing goes on until EAGAIN, and reading until EAGAIN or a short read that
+ * took all the event spoke of. One copy each way (image ⇄ Buffer).
  */
 import { addAbortSignal } from 'node:stream';
 import { EAGAIN, EINPROGRESS, ENOTCONN } from '../../kernel/abi/errno';
@@ -52,6 +53,9 @@ export class NetSocket extends SocketBase implements Watcher {
   private target: NetTarget | null = null;
   private wantsData = false;
   private hasData = false;
+  private sawEof = false;
+  /** Bytes that the last event spoke of and that were not read yet. */
+  private announced = 0;
   private chunks: Uint8Array[] = [];
   private chunkAt = 0;
   private chunkOffset = 0;
@@ -141,7 +145,7 @@ export class NetSocket extends SocketBase implements Watcher {
 
   // ── events of the image ────────────────────────────────────────────────────────────────────────
 
-  onEvent(filter: number): void {
+  onEvent(filter: number, data: number, eof: boolean): void {
     if (this.destroyed) return;
     if (this.connecting) {
       this.checkConnect(filter);
@@ -149,6 +153,8 @@ export class NetSocket extends SocketBase implements Watcher {
     }
     if (filter === EVFILT_READ) {
       this.hasData = true;
+      this.announced = data;
+      if (eof) this.sawEof = true;
       if (this.wantsData) this.readMore();
     } else if (this.writeDone !== null) {
       this.writeMore();
@@ -183,7 +189,7 @@ export class NetSocket extends SocketBase implements Watcher {
 
   private readMore(): void {
     const { sys } = this.context;
-    while (this.wantsData && !this.destroyed) {
+    while (this.wantsData && this.hasData && !this.destroyed) {
       const n = sys.raw(SYS_read, this.fd, sys.data, readSize);
       if (n === -EAGAIN) {
         this.hasData = false;
@@ -202,6 +208,9 @@ export class NetSocket extends SocketBase implements Watcher {
         return;
       }
       this.bytesRead += n;
+      this.announced -= n;
+      // A short read has emptied the socket buffer, and what comes later is another event.
+      if (n < readSize && this.announced <= 0 && !this.sawEof) this.hasData = false;
       if (!this.push(sys.takeData(n))) this.wantsData = false;
     }
   }

@@ -10,11 +10,13 @@
 import { Command } from 'commander';
 import { existsSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
+import { LOG_NOTICE } from '../../kernel/abi/rump';
 import { buildImage, progress } from '../../tools/mkimage/index';
 import { boot, BootError, type BootOptions } from '../boot';
 import { logLevelNames, parseLogLevel } from '../console';
 import type { Kernel } from '../kernel';
 import { packageRoot } from '../imageFile';
+import { RumpPanic } from '../panic';
 import { type WasiKind, wasiKinds } from '../wasi/wasi';
 import { UsageError } from './errors';
 import { parseBlocks, parseEnviron, parseInterfaces, parseMemory, parsePort } from './runArguments';
@@ -37,6 +39,7 @@ const defaultImage = 'SOCKIN';
 /** How long draining may take before the end is forced. */
 const graceMs = 10_000;
 const forcedStatus = 130;
+const keepAliveMs = 2 ** 30;
 
 const collect = (value: string, before: string[]): string[] => [...before, value];
 
@@ -64,22 +67,51 @@ async function run(image: string, flags: RunFlags): Promise<number> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => { if (error.code !== 'EPIPE') throw error; });
   const isFile = extname(image) === '.wasm' || /[\\/]/.test(image) || (existsSync(image) && statSync(image).isFile());
   if (!isFile) await build(image);
+  const log = new BootLog(parseLogLevel(flags.logLevel));
   const started = performance.now();
   let kernel: Kernel;
   try {
-    kernel = await boot(image, options);
+    kernel = await boot(image, { ...options, log: (level, line) => log.write(level, line) });
+    log.release();
   } catch (error) {
-    throw explain(error, options);
+    throw explain(error, flags.memory);
   }
   const bootMs = performance.now() - started;
+  kernel.on('panic', () => {});
   const stop = onSignals(kernel);
+  // An image may have nothing open at the moment, or at all: it still ends only when it is told to.
+  const alive = setInterval(() => {}, keepAliveMs);
   try {
     const line = await serviceLine(kernel, { bootMs, volumes: options.volumes ?? [] });
     if (line !== null) process.stdout.write(`${line}\n`);
     return await kernel.exited;
   } finally {
+    clearInterval(alive);
     stop();
     await kernel.close();
+  }
+}
+
+/**
+ * The kernel's log on stderr. Records of the boot are held back until it has succeeded: when it has
+ * not, the one line of the error says it all, unless more than the default was asked for.
+ */
+class BootLog {
+  private held: string[] | null;
+
+  constructor(level: number) {
+    this.held = level > LOG_NOTICE ? null : [];
+  }
+
+  write(level: number, line: string): void {
+    const text = `${logLevelNames[level]}: ${line}\n`;
+    if (this.held) this.held.push(text);
+    else process.stderr.write(text);
+  }
+
+  release(): void {
+    for (const text of this.held ?? []) process.stderr.write(text);
+    this.held = null;
   }
 }
 
@@ -87,13 +119,12 @@ async function run(image: string, flags: RunFlags): Promise<number> {
 function bootOptions(flags: RunFlags): BootOptions {
   if (!(wasiKinds as readonly string[]).includes(flags.wasi)) throw new UsageError(`--wasi ${flags.wasi}: expected ${wasiKinds.join(', ')}`);
   if (flags.backend !== undefined && !['node', 'epoll', 'auto'].includes(flags.backend)) throw new UsageError(`--backend ${flags.backend}: expected node, epoll or auto`);
-  const level = parseLogLevel(flags.logLevel);
   const { volumes, blk } = parseBlocks(flags.block);
   const environ = parseEnviron(flags.env);
   // PORT is what hosting platforms call it.
   const port = flags.port ?? environ.PORT;
   return {
-    volumes, blk, logLevel: level, wasi: flags.wasi as WasiKind,
+    volumes, blk, logLevel: parseLogLevel(flags.logLevel), wasi: flags.wasi as WasiKind,
     host: flags.backend === undefined ? {} : { backend: flags.backend },
     params: {
       ...parseInterfaces(flags.interface, flags.net),
@@ -102,7 +133,6 @@ function bootOptions(flags: RunFlags): BootOptions {
       ...environ,
     },
     ...(flags.memory === undefined ? {} : { memory: parseMemory(flags.memory) }),
-    log: (severity, text) => { process.stderr.write(`${logLevelNames[severity]}: ${text}\n`); },
   };
 }
 
@@ -120,13 +150,16 @@ async function build(name: string): Promise<void> {
 }
 
 /** Turn what users get wrong most often into their own words. */
-function explain(error: unknown, options: BootOptions): unknown {
+function explain(error: unknown, memory: string | undefined): unknown {
+  if (error instanceof RumpPanic && memory !== undefined && error.reason.startsWith('kmem:')) {
+    return new UsageError(`${memory} MB of memory are not enough for this image; give it more with -M`);
+  }
   if (!(error instanceof BootError)) return error;
-  const port = options.params?.HTTPD_PORT;
-  const where = port === undefined ? 'the port' : `port ${port}`;
-  if (error.code === 'EADDRINUSE') return new UsageError(`${where} is in use by another program; choose another with --port`);
-  if (error.code === 'EACCES') return new UsageError(`${where} needs a privilege which this user does not have; choose one above 1023 with --port`);
-  if (error.code === 'EADDRNOTAVAIL') return new UsageError(`this host does not have the address to serve on; choose another with -e HTTPD_ADDR=…`);
+  const port = `port ${error.params.get('HTTPD_PORT') ?? '80'}`;
+  const address = error.params.get('HTTPD_ADDR') ?? '0.0.0.0';
+  if (error.code === 'EADDRINUSE') return new UsageError(`${port} is in use by another program; choose another with --port`);
+  if (error.code === 'EACCES') return new UsageError(`${port} needs a privilege that this user does not have; choose one above 1023 with --port`);
+  if (error.code === 'EADDRNOTAVAIL') return new UsageError(`this host does not have the address ${address}; choose another with -e HTTPD_ADDR=…`);
   return error;
 }
 

@@ -34,7 +34,7 @@ function refusal(image: string | Uint8Array): string {
 
 test('each thing that is not an image is refused in one line that says why', async () => {
   assert.match(refusal('NOSUCHIMAGE'), /^there is no image NOSUCHIMAGE .*; build it with: rumpwasm build NOSUCHIMAGE$/);
-  assert.match(refusal(join(dir, 'no.wasm')), /^there is no image .*no\.wasm/);
+  assert.match(refusal(join(dir, 'no.wasm')), /^there is no file .*no\.wasm$/);
   assert.match(refusal(file('text.wasm', 'hello, world')), /text\.wasm is not a WebAssembly module$/);
   assert.match(refusal(file('empty.wasm', '')), /is not a WebAssembly module$/);
   assert.match(refusal(file('foreign.wasm', empty)), /is a WebAssembly module, but not an image of rumpwasm: it exports no rump_abi$/);
