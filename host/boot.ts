@@ -10,17 +10,17 @@
 import { statSync } from 'node:fs';
 import type { LoadOptions, Loaded } from './api/fsLoad';
 import type { BlockStore } from './bio';
-import { HyperHostOwner, makeHalves, neededHalves } from './components';
+import { HyperHostOwner, neededHalves } from './components';
 import { type ConsoleOptions, KernelConsole } from './console';
 import { type Clock, type Entropy, systemClock, systemEntropy } from './determinism';
 import type { ComponentHost, ComponentUser } from './hyperHost';
 import { errnoName, errnoText } from './errtrans';
 import { type ImageFile, ImageError, loadImage } from './imageFile';
 import { ImageInstance } from './instance';
-import { Kernel } from './kernel';
+import { type BootTimes, Kernel } from './kernel';
 import { makeParams } from './params';
 import { Pump } from './pump';
-import { makeRumpuser } from './rumpuser';
+import { makeRumpuser, type Rumpuser } from './rumpuser';
 import { makeWasi, type WasiHost, type WasiKind } from './wasi/wasi';
 
 /** The image refused to boot. */
@@ -99,47 +99,14 @@ export async function boot(image: string | Uint8Array | WebAssembly.Module, opti
     params, console, clock: wasi.clock, random: options.random ?? systemEntropy,
     options: { ...options.host, netdevs: options.netdevs ?? {} },
   });
-  const halves = makeHalves(neededHalves(file.module, file.name, options.components), host);
+  const prepared: Prepared = { file, host, wasi, console, params, compileMs, options, image: null, halves: new Map(), rumpuser: null };
+  let kernel: Kernel;
   try {
-    return await start({ file, host, wasi, halves, console, params, compileMs }, options);
+    kernel = start(prepared);
   } catch (error) {
-    for (const half of halves.values()) await half.close();
+    await letGo(prepared);
     throw error;
   }
-}
-
-interface Prepared {
-  file: ImageFile;
-  host: HyperHostOwner;
-  wasi: WasiHost;
-  halves: ReadonlyMap<string, ComponentHost>;
-  console: KernelConsole;
-  params: ReadonlyMap<string, string>;
-  compileMs: number;
-}
-
-async function start(prepared: Prepared, options: BootOptions): Promise<Kernel> {
-  const { file, host, wasi, halves } = prepared;
-  let image: ImageInstance | null = null;
-  const rumpuser = makeRumpuser(host, {
-    console: prepared.console, blk: blockStores(options.blk), onExit: (status) => image?.requestExit(status),
-  });
-  const imports = {
-    rumpuser: rumpuser.imports, wasi_snapshot_preview1: wasi.imports(file.module),
-    ...Object.fromEntries([...halves].map(([name, half]) => [name, half.imports])),
-  };
-  const instantiateStart = performance.now();
-  const instance = instantiate(file, imports as WebAssembly.Imports);
-  image = new ImageInstance(instance);
-  wasi.attach(instance);
-  host.attach(image);
-  const initStart = performance.now();
-  const result = initialise(image, prepared);
-  if (result < 0) throw new BootError(file.name, -result, prepared.console.firstComplaint, prepared.params);
-  const initEnd = performance.now();
-  const kernel = assemble(prepared, image, rumpuser.close, options, {
-    compileMs: prepared.compileMs, instantiateMs: initStart - instantiateStart, initMs: initEnd - initStart,
-  });
   try {
     await fill(kernel, options);
   } catch (error) {
@@ -148,6 +115,55 @@ async function start(prepared: Prepared, options: BootOptions): Promise<Kernel> 
   }
   kernel.pump.kick();
   return kernel;
+}
+
+/** What is there before the Kernel is. */
+interface Prepared {
+  file: ImageFile;
+  host: HyperHostOwner;
+  wasi: WasiHost;
+  console: KernelConsole;
+  params: ReadonlyMap<string, string>;
+  compileMs: number;
+  options: BootOptions;
+  image: ImageInstance | null;
+  halves: Map<string, ComponentHost>;
+  rumpuser: Rumpuser | null;
+}
+
+/** Close what host halves hold, each whether or not the others manage to. */
+async function letGo({ halves, rumpuser, wasi, console, image }: Prepared): Promise<void> {
+  if (image !== null) wasi.afterRun?.();
+  console.flush();
+  rumpuser?.close();
+  const results = await Promise.allSettled([...halves.values()].map(async (half) => half.close()));
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+}
+
+/** Host halves, instance, rump_init, kernel. */
+function start(prepared: Prepared): Kernel {
+  const { file, host, wasi, console, options } = prepared;
+  for (const [name, half] of neededHalves(file.module, file.name, options.components)) {
+    prepared.halves.set(name, half.hypercalls!(host));
+  }
+  prepared.rumpuser = makeRumpuser(host, {
+    console, blk: blockStores(options.blk), onExit: (status) => prepared.image?.requestExit(status),
+  });
+  const imports = {
+    rumpuser: prepared.rumpuser.imports, wasi_snapshot_preview1: wasi.imports(file.module),
+    ...Object.fromEntries([...prepared.halves].map(([name, half]) => [name, half.imports])),
+  };
+  const instantiateStart = performance.now();
+  const instance = instantiate(file, imports as WebAssembly.Imports);
+  const image = new ImageInstance(instance);
+  prepared.image = image;
+  wasi.attach(instance);
+  host.attach(image);
+  const initStart = performance.now();
+  const result = initialise(image, prepared);
+  if (result < 0) throw new BootError(file.name, -result, console.firstComplaint, prepared.params);
+  const initMs = performance.now() - initStart;
+  return assemble(prepared, image, { compileMs: prepared.compileMs, instantiateMs: initStart - instantiateStart, initMs });
 }
 
 /** Synchronous: half a millisecond, where the asynchronous form waits for V8's background compilers. */
@@ -171,25 +187,19 @@ function initialise(image: ImageInstance, { wasi, console }: Prepared): number {
 }
 
 /** Pump, hooks and the Kernel around an initialised image. */
-function assemble(
-  prepared: Prepared, image: ImageInstance, closeRumpuser: () => void, options: BootOptions, bootTimes: Kernel['bootTimes'],
-): Kernel {
-  const { file, host, wasi, halves, console, params } = prepared;
+function assemble(prepared: Prepared, image: ImageInstance, bootTimes: BootTimes): Kernel {
+  const { file, host, wasi, halves, console, params, options } = prepared;
   const afterRun: (() => void)[] = [];
   if (wasi.afterRun) afterRun.push(() => wasi.afterRun!());
   for (const half of halves.values()) if (half.afterRun) afterRun.push(() => half.afterRun!());
   afterRun.push(() => console.flush());
   const pump: Pump = new Pump(image, {
-    clock: wasi.clock, afterRun, rings: host.rings, isReady: () => kernel.hasEvents, deliver: () => kernel.poll(), ...(options.manual === undefined ? {} : { manual: options.manual }),
+    clock: wasi.clock, afterRun, rings: host.rings, isReady: () => kernel.hasEvents, deliver: () => kernel.poll(),
+    manual: options.manual ?? false,
   });
   const kernel: Kernel = new Kernel({
     name: file.name, imageSize: file.size, components: file.identity?.components ?? [], image, pump, console, params, bootTimes,
-    async release() {
-      wasi.afterRun?.();
-      console.flush();
-      closeRumpuser();
-      for (const half of halves.values()) await half.close();
-    },
+    release: () => letGo(prepared),
     ref: () => { for (const half of halves.values()) half.ref?.(); },
     unref: () => { for (const half of halves.values()) half.unref?.(); },
   });

@@ -10,7 +10,7 @@ import {
 } from '../kernel/abi/rump';
 import { users } from '../gen/host/users';
 import type { Clock, Entropy } from './determinism';
-import type { ComponentHost, ComponentUser, HyperHost } from './hyperHost';
+import type { ComponentUser, HyperHost } from './hyperHost';
 import { errnoFromNode } from './errtrans';
 import { HostRing } from './hostRing';
 import type { ImageInstance } from './instance';
@@ -122,9 +122,4 @@ export function neededHalves(module: WebAssembly.Module, name: string, extra: Re
     halves.set(component, half);
   }
   return halves;
-}
-
-/** Make the halves. @returns component name → its half */
-export function makeHalves(halves: ReadonlyMap<string, ComponentUser>, host: HyperHost): Map<string, ComponentHost> {
-  return new Map([...halves].map(([name, half]) => [name, half.hypercalls!(host)]));
 }

@@ -31,6 +31,9 @@ export const imageExportNames = [
   'rump_abi', 'rump_init', 'rump_run', 'rump_intr', 'rump_syscall', 'rump_hostbuf', 'rump_ring', 'rump_shutdown',
 ] as const;
 
+/** How V8 reports a stack overflow, in WebAssembly too. */
+const stackOverflow = 'Maximum call stack size exceeded';
+
 const nameOfSyscall = new Map(Object.entries(syscallNumbers).map(([name, nr]) => [nr, name.replace(/^SYS_/, '')]));
 
 /** Name of a system call number: 3 → "read". */
@@ -171,7 +174,7 @@ export class ImageInstance {
     const stack = (error as Error | null)?.stack;
     const message = error instanceof Error ? error.message : String(error);
     const kind = error instanceof PanicUnwind ? 'panic'
-      : error instanceof WebAssembly.RuntimeError || error instanceof RangeError ? 'trap' : 'hypercall';
+      : error instanceof WebAssembly.RuntimeError || message === stackOverflow ? 'trap' : 'hypercall';
     const reason = error instanceof PanicUnwind ? error.reason : message;
     this.finish({ kind: 'panic', error: new RumpPanic(kind, reason, during, wasmFrames(stack), error) });
   }

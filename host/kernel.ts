@@ -7,7 +7,7 @@
  *
  * It ends in one of three ways: by itself (`exited` resolves with the status), by a panic (`exited`
  * rejects with the RumpPanic, and 'panic' is emitted, or logged if nobody listens), or by close(). Afterwards every call fails
- * with one KernelGoneError, and sockets and servers close.
+ * with one KernelGoneError, and sockets and servers close (sockets with an error after a panic).
  */
 import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
@@ -203,15 +203,15 @@ export class Kernel extends EventEmitter {
 
   /**
    * Orderly end: apps drain and the image exits; then everything is let go.
-   * @param graceMs after this long it is closed all the same (never under a virtual clock)
+   * @param graceMs after this long it is closed all the same; of virtual time, if that is what it has
    * @returns the exit status; 0 if it had to be closed
    */
   async shutdown(graceMs = 10_000): Promise<number> {
     if (this.image.end === null) {
       this.image.call('rump_shutdown', () => this.image.exports.rump_shutdown());
-      this.pump.kick();
-      const timer = setTimeout(() => { void this.close(); }, graceMs);
-      await Promise.race([this.exited, this.whenReleased()]).catch(() => {}).finally(() => clearTimeout(timer));
+      if (this.pump.isVirtual) this.pump.runUntil(() => !this.isAlive, graceMs * 1000);
+      else if (this.pump.isManual) this.pump.run();
+      else await this.drained(graceMs);
     }
     await this.close();
     return this.exited;
@@ -223,7 +223,7 @@ export class Kernel extends EventEmitter {
       this.image.close();
       this.resolveExit(0);
     }
-    await this.release(new KernelGoneError('the kernel is closed'));
+    await this.release(null);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -244,8 +244,17 @@ export class Kernel extends EventEmitter {
     return this;
   }
 
-  private whenReleased(): Promise<number> {
-    return new Promise((resolve) => { this.once('released', () => resolve(0)); });
+  /** Wait until the image has ended, at most `graceMs`. */
+  private async drained(graceMs: number): Promise<void> {
+    this.pump.kick();
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, graceMs);
+      const done = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      this.exited.then(done, done);
+    });
   }
 
   private mustRest(what: string): void {
@@ -263,17 +272,17 @@ export class Kernel extends EventEmitter {
       this.emit('panic', end.error);
     } else if (end.kind === 'exit') {
       this.resolveExit(end.status);
-      void this.release(new KernelGoneError(`the kernel has exited with status ${end.status}`));
+      void this.release(null);
       this.emit('exit', end.status);
     }
   }
 
-  /** Once: stop the pump, end sockets and servers, close what the host halves hold. */
-  private release(reason: Error): Promise<void> {
+  /** Once: stop the pump, end sockets (with `error`, if it is one) and servers, close what the host halves hold. */
+  private release(error: Error | null): Promise<void> {
     if (this.released !== null) return this.released;
     this.pump.stop();
-    this.kevents.gone(reason);
-    this.released = this.parts.release().finally(() => { this.emit('released'); });
+    this.kevents.gone(error);
+    this.released = this.parts.release();
     return this.released;
   }
 }

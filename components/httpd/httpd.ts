@@ -13,7 +13,7 @@
  *
  * Parameters: HTTPD_ADDR (0.0.0.0, a list), HTTPD_PORT (80), HTTPD_ROOT (/www), HTTPD_QUIET (1: no
  * access log), HTTPD_STATUS (0: no /_status), HTTPD_MAXBODY (65536 octets), and in µs: HTTPD_HEADER_US,
- * HTTPD_BODY_US, HTTPD_KEEPALIVE_US, HTTPD_SEND_US, HTTPD_LINGER_US, HTTPD_DRAIN_US.
+ * HTTPD_BODY_US, HTTPD_KEEPALIVE_US, HTTPD_SEND_US, HTTPD_LINGER_US, HTTPD_CACHE_US, HTTPD_DRAIN_US.
  */
 import { EINVAL } from "../../kernel/abi/errno";
 import * as ev from "../../kernel/abi/event";
@@ -64,14 +64,17 @@ function param_us(name: string, absent: i32, q: i32): i32 {
 /** Numbers from the parameters: 0 or -EINVAL. */
 function params_numbers(): i32 {
   let bad = param_us("HTTPD_KEEPALIVE_US", 15000000, s.Q_IDLE) | param_us("HTTPD_HEADER_US", 10000000, s.Q_HEAD) |
-    param_us("HTTPD_BODY_US", 10000000, s.Q_BODY) | param_us("HTTPD_SEND_US", 30000000, s.Q_SEND) |
+    param_us("HTTPD_BODY_US", 10000000, s.Q_BODY) | param_us("HTTPD_SEND_US", 60000000, s.Q_SEND) |
     param_us("HTTPD_LINGER_US", 2000000, s.Q_LINGER);
+  queue_of(s.Q_NEW).q_us = queue_of(s.Q_HEAD).q_us;
   hd.port = param_int("HTTPD_PORT", 80, 65535);
   hd.quiet = param_int("HTTPD_QUIET", 0, 1);
   hd.status_on = param_int("HTTPD_STATUS", 1, 1);
   hd.maxbody = param_int("HTTPD_MAXBODY", 65536, 0x7fffffff);
   hd.drain_us = param_int("HTTPD_DRAIN_US", 5000000, 999999999);
-  bad |= hd.port | hd.quiet | hd.status_on | hd.maxbody | <i32>hd.drain_us;
+  const cache_us = param_int("HTTPD_CACHE_US", 10000000, 999999999);
+  hd.cache_s = cache_us / 1000000;
+  bad |= cache_us | hd.port | hd.quiet | hd.status_on | hd.maxbody | <i32>hd.drain_us;
   return bad < 0 ? -EINVAL : 0;
 }
 
@@ -183,6 +186,7 @@ function drain_begin(): void {
   hd.drain_at = hd.now_us + hd.drain_us;
   listen_close();
   close_queue(s.Q_IDLE);
+  close_queue(s.Q_NEW);
   timer_arm();
 }
 

@@ -18,7 +18,7 @@
  * reset would take the answer with it.
  */
 import { EAGAIN } from "../../kernel/abi/errno";
-import { EVFILT_READ, EV_ADD, EV_CLEAR } from "../../kernel/abi/event";
+import { EVFILT_READ, EVFILT_WRITE, EV_ADD, EV_CLEAR, EV_ONESHOT } from "../../kernel/abi/event";
 import { SHUT_WR } from "../../kernel/abi/socket";
 import { pool_get, pool_put } from "../../kernel/kern/pool";
 import { sys_close, sys_recv, sys_shutdown } from "../../kernel/kern/usyscall";
@@ -28,7 +28,7 @@ import * as q from "./http_req";
 import { http_hasbody, http_req_init } from "./http_req";
 import { REPLY_ROOM } from "./httpd_head";
 import { out_settle, reply_continue, reply_error } from "./httpd_reply";
-import { SENT, BLOCKED, conn_drop_output, conn_pending, conn_push } from "./httpd_send";
+import { SENT, BLOCKED, conn_drop_output, conn_pending, conn_push, push_alive } from "./httpd_send";
 import { method_status, serve } from "./httpd_serve";
 import * as s from "./httpd_state";
 import { BUFSIZE, CF_CLOSE, CF_LINGER, CF_UNREAD, Conn, conn_body, conn_req, hd, queue_of } from "./httpd_state";
@@ -136,8 +136,7 @@ function conn_error(c: Conn, base: usize, code: i32): void {
 function request_begin(c: Conn, base: usize, more: u32): void {
   const r = conn_req(c);
   if (!http_hasbody(r)) {
-    if ((r.hr_flags & q.HR_EXPECT_BAD) != 0) reply_error(c, base, 417);
-    else serve(c, base);
+    serve(c, base);
     return;
   }
   const chunked = (r.hr_flags & q.HR_CHUNKED) != 0;
@@ -247,9 +246,19 @@ function conn_flush(c: Conn): bool {
   return false;
 }
 
+/**
+ * The turn ends before everything is done: have another. Octets in the socket are reported again when
+ * the filter is added again; for those in c_in, that the socket has room will do. False if impossible.
+ */
+function conn_again(c: Conn): bool {
+  if ((c.c_flags & CF_UNREAD) != 0) return conn_watch(c, EVFILT_WRITE, EV_ADD | EV_ONESHOT) == 0;
+  c.c_flags |= s.CF_WATCHED;
+  return conn_watch(c, EVFILT_READ, EV_ADD | EV_CLEAR) == 0;
+}
+
 /** What `c` waits for now. `done`: it answered a request in this turn. */
 function conn_settle(c: Conn, done: bool): void {
-  let id = s.Q_IDLE;
+  let id = c.c_nreq > 0 ? s.Q_IDLE : s.Q_NEW;
   if ((c.c_flags & s.CF_BODY) != 0) id = s.Q_BODY;
   else if (c.c_inlen > 0) id = s.Q_HEAD;
   if (done) timer_restart(c, id);
@@ -284,13 +293,9 @@ export function conn_turn(c: Conn): void {
     }
     if (!conn_flush(c)) return;
     if (n == 0 && (c.c_flags & CF_UNREAD) == 0) break;
-    if (round == ROUNDS - 1) {
-      // Not all was read: have it reported again.
-      c.c_flags |= s.CF_WATCHED;
-      if (conn_watch(c, EVFILT_READ, EV_ADD | EV_CLEAR) < 0) {
-        conn_close(c);
-        return;
-      }
+    if (round == ROUNDS - 1 && !conn_again(c)) {
+      conn_close(c);
+      return;
     }
   }
   conn_settle(c, c.c_nreq != before);
@@ -298,7 +303,8 @@ export function conn_turn(c: Conn): void {
 
 /** `c` has been on queue `id` for too long. */
 export function conn_timeout(c: Conn, id: i32): void {
-  if (id != s.Q_IDLE && id != s.Q_LINGER) hd.stat.timeouts++;
+  if (id == s.Q_SEND && push_alive(c)) return;
+  if (id == s.Q_HEAD || id == s.Q_BODY || id == s.Q_SEND) hd.stat.timeouts++;
   if (id == s.Q_SEND) {
     conn_abort(c);
   } else if (id == s.Q_HEAD || id == s.Q_BODY) {

@@ -9,7 +9,7 @@
  * (EVFILT_VNODE) before any request that came after the change; what that cannot see (a directory
  * above it renamed, a file system without the filter) is found by looking the path up again once a
  * second. An entry that is being sent is kept until the last one is done with it (fe_ref), hashed or
- * not. Entries not asked for in FILE_IDLE_S seconds are closed; when there is no free entry, the first
+ * not. Entries not asked for in HTTPD_CACHE_US are closed; when there is no free entry, the first
  * one not used since the hand last passed goes (second chance).
  *
  * Look-up: one hash over the path, mostly one comparison. The hash is not keyed, since nothing but
@@ -29,7 +29,6 @@ import { httpd_watch } from "./httpd_sys";
 
 /** Longest path that is cached; a longer one is opened anew each time. */
 export const FILE_PATH_MAX: i32 = 256;
-const FILE_IDLE_S: i64 = 10;
 const HASH_SIZE: u32 = 512;
 
 /** fe_flags. */
@@ -178,7 +177,7 @@ export function file_sweep(all: bool): void {
   let fe = fc.fc_first;
   while (fe) {
     const next = fe.fe_next;
-    if (all || (fe.fe_ref == 0 && fe.fe_used + FILE_IDLE_S < hd.now_sec)) {
+    if (all || (fe.fe_ref == 0 && fe.fe_used + hd.cache_s < hd.now_sec)) {
       if (fe.fe_ref == 0 || (fe.fe_flags & FE_HASHED) != 0) file_forget(fe);
     }
     fe = next;

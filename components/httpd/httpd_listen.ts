@@ -2,7 +2,7 @@
  * Listening, accepting, and what to do when there is no room for another connection.
  *
  *      accept ─► Conn free? ──────────────── yes ─► first turn at once (the request is often there)
- *                  └ no ─► an idle connection that was served? ─ yes ─► closed in its favour
+ *                  └ no ─► an idle connection, not new? ─ yes ─► closed in its favour
  *                            └ no ─► 503, closed
  *      accept answers EMFILE, ENFILE, ENOBUFS ─► the same, else listeners are disabled until a connection
  *                                               closes: the backlog, then the peers, wait
@@ -150,10 +150,17 @@ function listen_pause(): void {
 
 // ── accepting ────────────────────────────────────────────────────────────────────────────────────
 
-/** Close the connection that has been idle for longest, if it was served; false if there is none. */
+/**
+ * Make room: close the connection that has been idle for longest, or one that has not said anything
+ * for a third of the time it has. False if there is none.
+ */
 function evict_idle(): bool {
-  const c = queue_of(s.Q_IDLE).q_first;
-  if (!c || c.c_nreq == 0) return false;
+  let c = queue_of(s.Q_IDLE).q_first;
+  if (!c) {
+    const q = queue_of(s.Q_NEW);
+    c = q.q_first;
+    if (!c || c.c_time + q.q_us / 3 > hd.now_us) return false;
+  }
   conn_close(c);
   return true;
 }

@@ -15,14 +15,15 @@
  */
 import { EAGAIN, EIO } from "../../kernel/abi/errno";
 import { EVFILT_WRITE, EV_ADD, EV_ONESHOT } from "../../kernel/abi/event";
+import { FIONWRITE } from "../../kernel/abi/filio";
 import { pool_get, pool_put } from "../../kernel/kern/pool";
-import { sys_fmap, sys_pread } from "../../kernel/kern/usyscall";
+import { sys_fmap, sys_ioctl, sys_pread } from "../../kernel/kern/usyscall";
 import { FileEnt, file_unref } from "./httpd_file";
 import { multi_end, multi_next } from "./httpd_multi";
 import { BUFSIZE, CF_BLOCKED, Conn, Q_SEND, hd } from "./httpd_state";
 import { status_release } from "./httpd_status";
 import { IOVECS, conn_watch, iov_send, iov_set } from "./httpd_sys";
-import { timer_restart, timer_set } from "./httpd_timer";
+import { timer_restart } from "./httpd_timer";
 
 /** Octets in one send, and in one turn. */
 const SEND_MAX: u32 = 262144;
@@ -119,11 +120,31 @@ function push_once(c: Conn, p: usize, n: u32): i32 {
 /** The turn's octets (p, n) or those in c_out could not all go: keep them, and wait for room. */
 function push_blocked(c: Conn, p: usize, n: u32, own: bool, progress: bool): i32 {
   if (!own && !keep_rest(c, p, n)) return BROKEN;
-  if (progress) timer_restart(c, Q_SEND);
-  else timer_set(c, Q_SEND);
+  if (progress || c.c_queue != Q_SEND) {
+    timer_restart(c, Q_SEND);
+    c.c_unsent = conn_unsent(c);
+  }
   c.c_flags |= CF_BLOCKED;
   // Reported at once if there is room already, as when the turn was ended for TURN_MAX.
   return conn_watch(c, EVFILT_WRITE, EV_ADD | EV_ONESHOT) == 0 ? BLOCKED : BROKEN;
+}
+
+/** Octets that the socket has taken and the peer has not; -1 if that cannot be told. */
+function conn_unsent(c: Conn): i32 {
+  return sys_ioctl(c.c_fd, FIONWRITE, hd.word) < 0 ? -1 : load<i32>(hd.word);
+}
+
+/**
+ * `c` has had no room for as long as it may: but does the peer read? A socket with a large buffer
+ * reports room only when much of it is free, which may take a slow peer minutes. If it has taken
+ * something since we last looked, it has as long again.
+ */
+export function push_alive(c: Conn): bool {
+  const n = conn_unsent(c);
+  if (n < 0 || n >= c.c_unsent) return false;
+  c.c_unsent = n;
+  timer_restart(c, Q_SEND);
+  return true;
 }
 
 /**

@@ -2,6 +2,7 @@
  * What a request asks for, and what it gets (RFC 9110).
  *
  *      method ─► path ─► file ─► preconditions ─► range ─► reply_…
+ *       417
  *       501      400      301        304           206
  *       405      404      403 404    412           416
  *       204 OPTIONS       503
@@ -38,7 +39,7 @@ export function serve(c: Conn, base: usize): void {
   const r = conn_req(c);
   assert(r.hr_state == q.HS_DONE, "serve: head");
   if (!http_persistent(r) || hd.draining != 0) c.c_flags |= CF_CLOSE;
-  const refused = method_status(r);
+  const refused = (r.hr_flags & q.HR_EXPECT_BAD) != 0 ? 417 : method_status(r);
   if (refused != 0) reply.reply_error(c, base, refused);
   else if (r.hr_method == q.M_OPTIONS) reply.reply_options(c, base);
   else serve_path(c, r, base);

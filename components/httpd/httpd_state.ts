@@ -3,7 +3,7 @@
  *
  *      HttpdState ── kq ── listeners
  *        │  rx 8 KiB, out 8 KiB      shared by all connections: a turn of one connection runs to its end
- *        │  queues[5]                connections by what they wait for, oldest first (httpd_timer.ts)
+ *        │  queues[6]                connections by what they wait for, oldest first (httpd_timer.ts)
  *        │  cache                    open files (httpd_file.ts)
  *        └─ Conn ── HttpReq, HttpBody inside
  *             ├ c_in    octets of an incomplete head, or of requests that must wait
@@ -46,7 +46,7 @@ export const LOG_ROOM: i32 = 8192;
 
 /** What a connection waits for; its queue. */
 export const Q_NONE: i32 = -1;
-/** Nothing, between requests. */
+/** Another request. */
 export const Q_IDLE: i32 = 0;
 /** The rest of a head. */
 export const Q_HEAD: i32 = 1;
@@ -56,7 +56,9 @@ export const Q_BODY: i32 = 2;
 export const Q_SEND: i32 = 3;
 /** The peer to close, after the last response. */
 export const Q_LINGER: i32 = 4;
-export const Q_COUNT: i32 = 5;
+/** The first octet of the first request. */
+export const Q_NEW: i32 = 5;
+export const Q_COUNT: i32 = 6;
 
 /** c_flags. */
 /** Close when the output is out. */
@@ -104,6 +106,8 @@ export class Conn {
   c_nreq: u32;
   /** Octets thrown away while lingering. */
   c_dropped: u32;
+  /** Octets in the socket's buffer when sending was last blocked. */
+  c_unsent: i32;
   c_family: i32;
 }
 
@@ -173,6 +177,8 @@ export class HttpdState {
   nconns: i32;
   /** Most octets of a body that are read to be thrown away. */
   maxbody: i32;
+  /** How long an open file that nobody asks for is kept, s. */
+  cache_s: i64;
   drain_us: i64;
   drain_at: i64;
   conns: Pool;

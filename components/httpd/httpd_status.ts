@@ -100,7 +100,7 @@ function connections_put(at: usize, end: usize, json: bool): usize {
   at = group(at, end, json, "connections");
   at = row(at, end, json, "open", hd.nconns);
   at = row(at, end, json, "max", HTTPD_MAXCONNS);
-  at = row(at, end, json, "idle", queue_of(s.Q_IDLE).q_count);
+  at = row(at, end, json, "idle", queue_of(s.Q_IDLE).q_count + queue_of(s.Q_NEW).q_count);
   at = row(at, end, json, "reading", queue_of(s.Q_HEAD).q_count + queue_of(s.Q_BODY).q_count);
   at = row(at, end, json, "sending", queue_of(s.Q_SEND).q_count);
   at = row(at, end, json, "closing", queue_of(s.Q_LINGER).q_count);

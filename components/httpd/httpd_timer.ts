@@ -1,6 +1,7 @@
 /**
  * Slow clients: who has waited too long, and for what.
  *
+ *      Q_NEW     nothing has come yet                closed without a word (browsers connect in advance)
  *      Q_IDLE    between requests                    closed without a word
  *      Q_HEAD    part of a head has come             408, closed       the clock starts with its first octet
  *      Q_BODY    part of a body has come             408, closed       … with the head's last

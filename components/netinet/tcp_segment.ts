@@ -69,7 +69,9 @@ function tcp_timewait_syn(tp: Tcpcb): bool {
   if ((seg.ti_flags & (th.TH_SYN | th.TH_ACKF | th.TH_RST)) != th.TH_SYN) return false;
   const to = tcpopt;
   const ts = (to.to_flags & TOF_TS) != 0 && (tp.t_flags & v.TF_RCVD_TSTMP) != 0;
-  const newer = ts ? th.SEQ_GT(to.to_tsval, tp.ts_recent) : th.SEQ_GT(seg.seg_seq, tp.rcv_nxt);
+  // RFC 6191 §2: with equal timestamps, and without, the sequence number decides.
+  const above = th.SEQ_GT(seg.seg_seq, tp.rcv_nxt);
+  const newer = ts && to.to_tsval != tp.ts_recent ? th.SEQ_GT(to.to_tsval, tp.ts_recent) : above;
   if (!newer) return false;
   const inp = in_pcblookup_wild(tcps.info, seg.dst, seg.dport, seg.src ^ (seg.sport << 16));
   if (!inp) return false;

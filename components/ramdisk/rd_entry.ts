@@ -8,7 +8,8 @@
  * An entry is shared by every place of every disk that holds its content: `refs` counts them. Entries
  * that a lookup may find are *indexed*; one written while deduplication was off waits for the scanner.
  * The counters are KSM's: shared = indexed entries with two or more references, sharing = the
- * references beyond the first, unshared = indexed entries with one, volatile = entries not indexed yet.
+ * references beyond the first, unshared = indexed entries with one, volatile = those that the scanner
+ * has not indexed yet. Entries of disks that are not deduplicated are none of these.
  *
  * Entries are class-0 objects of rd_zspage.ts (24 bytes): they never move, so a map holds their place.
  */
@@ -36,6 +37,8 @@ export class RdEntry {
 export const RDE_RAW: u8 = 1;
 /** In the index. */
 export const RDE_INDEXED: u8 = 2;
+/** Waits for the scanner. */
+export const RDE_VOLATILE: u8 = 4;
 
 @unmanaged
 class RdIndex {
@@ -43,6 +46,7 @@ class RdIndex {
   mask: u32;
   nentries: u32;
   nindexed: u32;
+  nvolatile: u32;
   /** Indexed entries with more than one reference, and the references beyond the first. */
   shared: u32;
   sharing: u32;
@@ -90,9 +94,26 @@ export function rd_index_insert(id: u32): void {
   const head = bucket_of(e.e_hash);
   e.e_hnext = load<u32>(head);
   store<u32>(head, id);
+  rd_entry_settle(id);
   e.e_flags |= RDE_INDEXED;
   ix.nindexed++;
   assert(e.e_refs == 1, "rd_index_insert: shared already");
+}
+
+/** Entry `id` is for the scanner to look at. */
+export function rd_entry_volatile(id: u32): void {
+  const e = rd_entry(id);
+  if ((e.e_flags & (RDE_INDEXED | RDE_VOLATILE)) != 0) return;
+  e.e_flags |= RDE_VOLATILE;
+  ix.nvolatile++;
+}
+
+/** Entry `id` no longer waits for the scanner. */
+function rd_entry_settle(id: u32): void {
+  const e = rd_entry(id);
+  if ((e.e_flags & RDE_VOLATILE) == 0) return;
+  e.e_flags &= ~RDE_VOLATILE;
+  ix.nvolatile--;
 }
 
 /** No longer to be found: it is about to go, or its content to change. */
@@ -154,6 +175,7 @@ export function rd_entry_unref(id: u32): void {
     return;
   }
   rd_index_remove(id);
+  rd_entry_settle(id);
   ix.nentries--;
   ix.bytes -= e.e_len;
   if ((e.e_flags & RDE_RAW) != 0) {
@@ -212,5 +234,5 @@ export function ksm_pages_unshared(): u32 {
 }
 
 export function ksm_pages_volatile(): u32 {
-  return ix.nentries - ix.nindexed;
+  return ix.nvolatile;
 }

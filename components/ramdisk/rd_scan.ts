@@ -8,13 +8,13 @@
  *            └► else                             ─► index it
  *
  * So a block is looked at when it has stayed the same for a whole scan, as in KSM, where that is what
- * the checksum in a rmap_item is for. When nothing is volatile (rd_entry.ts) a step costs nothing.
+ * the checksum in a rmap_item is for. Some rounds after the last write there is nothing left to do.
  * Pacing (blocks a step, steps a second) is the caller's; a step's work is bounded by its blocks.
  */
 import { kmem_alloc } from "../../kernel/kern/kmem";
-import { RDE_INDEXED, ksm_pages_volatile, rd_entry, rd_index_insert } from "./rd_entry";
+import { RDE_INDEXED, rd_entry, rd_index_insert } from "./rd_entry";
 import { RDS_ENTRY, RDS_KIND, RDS_YOUNG, rdm_get, rdm_next_used, rdm_set } from "./rd_map";
-import { RD_DEDUP_OFF, RdVolume, rd_expand, rd_find_equal, rdv_map, rdv_merge } from "./rd_store";
+import { RD_DEDUP_OFF, RdVolume, rd_expand, rd_find_equal, rd_scan_round, rd_scan_rounds, rdv_map, rdv_merge } from "./rd_store";
 import { RD_PAGE_SIZE } from "./rd_page";
 
 @unmanaged
@@ -45,6 +45,7 @@ export function rd_scan_set(i: u32, v: RdVolume): void {
   assert(i < sc.max, "rd_scan_set: number");
   store<usize>(sc.volumes + (<usize>i << 2), changetype<usize>(v));
   if (i == sc.at) sc.block = 0;
+  rd_scan_round(true);
 }
 
 export function ksm_full_scans(): u64 {
@@ -77,6 +78,7 @@ function next_volume(): void {
   if (sc.at >= sc.max) {
     sc.at = 0;
     sc.full_scans++;
+    rd_scan_round(false);
   }
 }
 
@@ -85,7 +87,7 @@ function next_volume(): void {
  * @returns whether there is anything left that a later step could find
  */
 export function rd_scan_step(pages: u32): bool {
-  if (ksm_pages_volatile() == 0) return false;
+  if (rd_scan_rounds() == 0) return false;
   // One round at most: with nothing but holes a step must end too.
   for (let rounds = sc.max + 1; pages > 0 && rounds > 0;) {
     const v = changetype<RdVolume>(load<usize>(sc.volumes + (<usize>sc.at << 2)));
@@ -104,5 +106,5 @@ export function rd_scan_step(pages: u32): bool {
     sc.block = b + 1;
     pages--;
   }
-  return ksm_pages_volatile() != 0;
+  return rd_scan_rounds() != 0;
 }

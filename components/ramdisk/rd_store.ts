@@ -19,7 +19,7 @@ import { EIO, ENOSPC } from "../../kernel/abi/errno";
 import { kmem_alloc } from "../../kernel/kern/kmem";
 import {
   RDE_INDEXED, RDE_RAW, RdEntry, rd_entry, rd_entry_alloc, rd_entry_fits, rd_entry_init, rd_entry_ref, rd_entry_relen,
-  rd_entry_size, rd_entry_unref, rd_index_find, rd_index_insert, rd_index_remove,
+  rd_entry_size, rd_entry_unref, rd_entry_volatile, rd_index_find, rd_index_insert, rd_index_remove,
 } from "./rd_entry";
 import { rd_equal, rd_fill_word, rd_hash, rd_same_word } from "./rd_hash";
 import { RDS_ENTRY, RDS_KIND, RDS_SAME, RDS_YOUNG, RdMap, rdm_create, rdm_get, rdm_init, rdm_next_used, rdm_resize, rdm_set } from "./rd_map";
@@ -63,6 +63,8 @@ export class RdVolume {
   v_dedup_writes: u32;
   v_dedup_scans: u32;
   v_cow: u32;
+  /** The most that rdv_mem_used has been. */
+  v_mem_max: u64;
 }
 
 @unmanaged
@@ -73,7 +75,12 @@ class RdStore {
   block: usize;
   piece: usize;
   wrkmem: usize;
+  /** Rounds that the scanner still has to make until all that is stored has been looked at. */
+  scan_rounds: u32;
 }
+
+/** A block is marked old in one round and looked at in the next; and the first may have begun. */
+const SCAN_ROUNDS: u32 = 3;
 
 let st: RdStore = changetype<RdStore>(0);
 
@@ -144,6 +151,12 @@ function fill(id: u32, src: usize, len: u32, hash: u64, level: i32): void {
   else zs_write(e.e_loc, id, st.packed, len);
 }
 
+/** Kept raw because it could not be made smaller? */
+@inline
+function is_huge(e: RdEntry): bool {
+  return (e.e_flags & RDE_RAW) != 0 && e.e_level != RD_LEVEL_NONE;
+}
+
 /** Count what slot `value` holds into (sign 1) or out of (-1) the volume. */
 function account(v: RdVolume, value: u64, sign: i64): void {
   const kind = value & RDS_KIND;
@@ -153,7 +166,7 @@ function account(v: RdVolume, value: u64, sign: i64): void {
     const e = rd_entry(<u32>value);
     v.v_charged += sign * rd_entry_size(e);
     v.v_bytes += sign * e.e_len;
-    if ((e.e_flags & RDE_RAW) != 0) v.v_huge += <u32>sign;
+    if (is_huge(e)) v.v_huge += <u32>sign;
   }
 }
 
@@ -177,6 +190,11 @@ function replace(v: RdVolume, b: u32, old: u64, value: u64): i32 {
   return 0;
 }
 
+/** Bytes of memory that the volume takes: its blocks, as if none were shared, and its map. */
+export function rdv_mem_used(v: RdVolume): u64 {
+  return v.v_charged + ((<u64>v.m_pages) << 12);
+}
+
 /** Would the volume take more than its limit if slot `old` became `size` bytes? */
 function over_limit(v: RdVolume, old: u64, size: u32): bool {
   if (v.v_limit == 0) return false;
@@ -185,9 +203,23 @@ function over_limit(v: RdVolume, old: u64, size: u32): bool {
   return size > have && v.v_charged + size - have > v.v_limit;
 }
 
-/** Make entry `id` findable if the volume wants that now. */
+/** Make entry `id` findable now or, by the scanner, later, as the volume wants it. */
 function index_new(v: RdVolume, id: u32): void {
   if (v.v_dedup == RD_DEDUP_WRITE) rd_index_insert(id);
+  if (v.v_dedup != RD_DEDUP_SCAN) return;
+  rd_entry_volatile(id);
+  st.scan_rounds = SCAN_ROUNDS;
+}
+
+/** Something that the scanner may not have seen: `rounds` to go. */
+export function rd_scan_rounds(): u32 {
+  return st.scan_rounds;
+}
+
+/** The scanner has been everywhere once more; or (restart) has to begin anew. */
+export function rd_scan_round(restart: bool): void {
+  if (restart) st.scan_rounds = SCAN_ROUNDS;
+  else if (st.scan_rounds > 0) st.scan_rounds--;
 }
 
 /** Store a block of which there is no equal. */
@@ -195,7 +227,7 @@ function write_new(v: RdVolume, b: u32, old: u64, src: usize, hash: u64): i32 {
   const packed = compress(v.v_level, src);
   const raw = packed == 0;
   const len = raw ? RD_BLOCK : packed;
-  if (raw) v.v_huge_since++;
+  if (raw && v.v_level != RD_LEVEL_NONE) v.v_huge_since++;
   const held = <u32>old;
   if ((old & RDS_KIND) == RDS_ENTRY && rd_entry_fits(held, len, raw)) {
     rd_index_remove(held);
@@ -247,6 +279,7 @@ export function rdv_write(v: RdVolume, b: u32, src: usize): i32 {
     }
   }
   if (e < 0) v.v_failed_writes++;
+  else v.v_mem_max = max<u64>(v.v_mem_max, rdv_mem_used(v));
   return e;
 }
 

@@ -94,7 +94,7 @@ function best_pages(size: u32): u32 {
 /** Boot. */
 export function zs_init(): void {
   zspages = pool_init("ramdisk.zspages", ZSPAGE_SIZE, RAMDISK_PAGES, 16);
-  classes = kmem_alloc(ZS_CLASSES * ZSCLASS_SIZE, 64, "ramdisk.classes");
+  classes = kmem_alloc(<usize>ZS_CLASSES * ZSCLASS_SIZE, 64, "ramdisk.classes");
   for (let k: u32 = 0; k < ZS_CLASSES; k++) {
     const c = zs_class(k);
     c.size = k == 0 ? ZS_ENTRY_SIZE : k * ZS_STEP;

@@ -26,8 +26,8 @@ export interface Watcher {
    * @param eof the other side has finished (READ) or will read no more (WRITE)
    */
   onEvent(filter: number, data: number, eof: boolean, fflags: number): void;
-  /** The kernel is gone; no event will come. */
-  onGone(error: Error): void;
+  /** The kernel is gone, after a panic with an error; no event will come. */
+  onGone(error: Error | null): void;
 }
 
 /** Events fetched by one call. */
@@ -87,13 +87,15 @@ export class KEvents {
     try {
       const n = this.fetch();
       for (let i = 0; i < n; i++) this.dispatch(i * kept);
+    } catch (error) {
+      if (this.sys.image.end === null) throw error;
     } finally {
       this.polling = false;
     }
   }
 
   /** Tell every watcher that the kernel has ended. */
-  gone(error: Error): void {
+  gone(error: Error | null): void {
     const watchers = [...this.watchers.values()];
     this.watchers.clear();
     for (const watcher of watchers) watcher.onGone(error);
@@ -132,7 +134,8 @@ export class KEvents {
     try {
       watcher.onEvent(filter, fetched[at + 2]!, (word & EV_EOF) !== 0, fetched[at + 3]!);
     } catch (error) {
-      process.nextTick(() => { throw error; });
+      // A panic in a system call of the handler has been reported, and its socket is closed.
+      if (this.sys.image.end === null) process.nextTick(() => { throw error; });
     }
   }
 }

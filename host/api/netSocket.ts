@@ -161,9 +161,9 @@ export class NetSocket extends SocketBase implements Watcher {
     }
   }
 
-  onGone(error: Error): void {
+  onGone(error: Error | null): void {
     this.fd = -1;
-    this.destroy(error);
+    this.destroy(error ?? undefined);
   }
 
   private checkConnect(filter: number): void {
@@ -190,7 +190,7 @@ export class NetSocket extends SocketBase implements Watcher {
   private readMore(): void {
     const { sys } = this.context;
     while (this.wantsData && this.hasData && !this.destroyed) {
-      const n = sys.raw(SYS_read, this.fd, sys.data, readSize);
+      const n = this.call(SYS_read, this.fd, sys.data, readSize);
       if (n === -EAGAIN) {
         this.hasData = false;
         return;
@@ -236,7 +236,7 @@ export class NetSocket extends SocketBase implements Watcher {
   private writeMore(): void {
     const { sys } = this.context;
     while (this.chunkAt < this.chunks.length) {
-      const n = sys.raw(SYS_write, this.fd, sys.data, this.gather());
+      const n = this.call(SYS_write, this.fd, sys.data, this.gather());
       if (n === -EAGAIN) return;
       if (n < 0) {
         this.finishWrite(new SystemError(n, 'write'));
@@ -290,7 +290,7 @@ export class NetSocket extends SocketBase implements Watcher {
         callback();
         return;
       }
-      const result = this.context.sys.raw(SYS_shutdown, this.fd, SHUT_WR);
+      const result = this.call(SYS_shutdown, this.fd, SHUT_WR);
       callback(result < 0 && result !== -ENOTCONN ? new SystemError(result, 'shutdown') : null);
     });
   }

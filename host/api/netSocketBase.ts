@@ -7,6 +7,7 @@
  * are known after the end of the connection if anybody has looked before.
  */
 import { Duplex, type DuplexOptions } from 'node:stream';
+import { EIO } from '../../kernel/abi/errno';
 import { IPPROTO_TCP, TCP_KEEPIDLE, TCP_NODELAY } from '../../kernel/abi/inet';
 import { SO_KEEPALIVE, SOL_SOCKET } from '../../kernel/abi/socket';
 import { SystemError } from '../errtrans';
@@ -52,6 +53,16 @@ export abstract class SocketBase extends Duplex {
       this.removeListener('timeout', listener);
     }
     return this;
+  }
+
+  /** A system call; a kernel that dies of it, or is gone, destroys the socket and answers -EIO. */
+  protected call(nr: number, a0: number, a1 = 0, a2 = 0): number {
+    try {
+      return this.context.sys.raw(nr, a0, a1, a2);
+    } catch (error) {
+      this.destroy(error as Error);
+      return -EIO;
+    }
   }
 
   /** There was traffic. */

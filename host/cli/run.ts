@@ -39,6 +39,8 @@ const defaultImage = 'SOCKIN';
 /** How long draining may take before the end is forced. */
 const graceMs = 10_000;
 const forcedStatus = 130;
+/** A second signal sooner than this is the first one again: from the terminal, and forwarded by npm. */
+const echoMs = 500;
 const keepAliveMs = 2 ** 30;
 
 const collect = (value: string, before: string[]): string[] => [...before, value];
@@ -165,10 +167,13 @@ function explain(error: unknown, memory: string | undefined): unknown {
 
 /** The first signal drains, the second forces. @returns removes the handlers */
 function onSignals(kernel: Kernel): () => void {
-  let asked = false;
+  let askedAt: number | null = null;
   const handler = (): void => {
-    if (asked) process.exit(forcedStatus);
-    asked = true;
+    if (askedAt !== null) {
+      if (performance.now() - askedAt > echoMs) process.exit(forcedStatus);
+      return;
+    }
+    askedAt = performance.now();
     kernel.shutdown(graceMs).catch(() => {});
   };
   process.on('SIGINT', handler);

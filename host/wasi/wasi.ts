@@ -26,8 +26,7 @@ export interface WasiOptions {
 }
 
 /** A function of the import module; WASI passes i64 as BigInt. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- one import takes numbers, another BigInts
-export type WasiFunction = (...args: any[]) => unknown;
+export type WasiFunction = (...args: never[]) => unknown;
 
 export interface WasiHost {
   /** The clock which the image sees; the pump must read this one. */

@@ -6,10 +6,12 @@
  *
  * A callout that is due at tick e stands at level (highest bit group of 6 in which e and the present
  * tick differ), slot (that group of e). All slots that are occupied lie ahead of the present tick, so
- * the next thing to happen is in the lowest occupied level, at its lowest set bit: one ctz. When the
- * time reaches a slot of level 0 its callouts fire; of a higher level, they move down. Schedule and
- * stop are O(1); each callout moves at most five times. Callouts of one tick fire in the order in
- * which they were scheduled or moved, which depends on nothing but the calls made (determinism).
+ * the next thing to happen is in the lowest occupied level, at its lowest set bit: one ctz. The top
+ * level is round: it is read from the present slot on, and a callout beyond its reach waits in its
+ * farthest slot and is looked at again there. When the time reaches a slot of level 0 its callouts
+ * fire; of a higher level, they move down. Schedule and stop are O(1); each callout moves at most five
+ * times, and once more for every 48 days. Callouts of one tick fire in the order in which they were
+ * scheduled or moved, which depends on nothing but the calls made (determinism).
  */
 import { getmicrouptime } from "./clock";
 import { kmem_alloc } from "./kmem";
@@ -17,8 +19,12 @@ import { kmem_alloc } from "./kmem";
 export const CALLOUT_TICK_SHIFT: i64 = 6;
 export const CALLOUT_TICK_US: i64 = 64;
 const LEVELS: i32 = 6;
-/** Longest delay, µs: the reach of the wheel less a margin; longer ones are cut to it. */
-const DELAY_MAX_US: i64 = 4000000000000;
+/** Bits of the tick below the top level. */
+const TOP_SHIFT: i64 = 30;
+/** The farthest from the present tick that a callout is put: two slots of the top level less than all. */
+const REACH: i64 = 62 << 30;
+/** Longest delay, µs: 36000 years, so that the sum with the uptime cannot wrap. */
+const DELAY_MAX_US: i64 = 1 << 60;
 
 /** Embed one by `callout_at(ptr)`, or in a structure as CALLOUT_SIZE bytes. Zeroed is valid. */
 @unmanaged
@@ -97,15 +103,14 @@ function firing_head(): usize {
 /** Put `c` where its tick belongs, seen from the present one; due ones go on the firing list. */
 function wheel_insert(c: Callout): void {
   const tick = (c.c_time + CALLOUT_TICK_US - 1) >> CALLOUT_TICK_SHIFT;
-  const differ = <u64>(tick ^ wheel.now);
   if (tick <= wheel.now) {
     c.c_slot = CALLOUT_FIRING;
     list_append(firing_head(), c);
     return;
   }
-  const level = (63 - <i32>clz<u64>(differ)) / 6;
-  assert(level < LEVELS, "callout: beyond the wheel");
-  const slot = <i32>((tick >> (<i64>level * 6)) & 63);
+  const at = min(tick, wheel.now + REACH);
+  const level = min((63 - <i32>clz<u64>(<u64>(at ^ wheel.now))) / 6, LEVELS - 1);
+  const slot = <i32>((at >> (<i64>level * 6)) & 63);
   c.c_slot = 1 + level * 64 + slot;
   list_append(slots + (<usize>(level * 64 + slot) << 3), c);
   const b = bits_at(level);
@@ -149,15 +154,17 @@ export function callout_pending(c: Callout): bool {
   return c.c_slot != 0;
 }
 
-/** Tick of the next slot to be reached, or -1; the slot's number goes to `wheel_at`. */
+/** Tick of the next slot to be reached, or -1. */
 function wheel_next(): i64 {
-  for (let level = 0; level < LEVELS; level++) {
+  for (let level = 0; level < LEVELS - 1; level++) {
     const bits = load<u64>(bits_at(level));
     if (bits == 0) continue;
     const above = <i64>(level + 1) * 6;
     return ((wheel.now >> above) << above) | (<i64>ctz<u64>(bits) << (<i64>level * 6));
   }
-  return -1;
+  if (wheel.bits5 == 0) return -1;
+  const top = wheel.now >> TOP_SHIFT;
+  return (top + <i64>ctz<u64>(rotr<u64>(wheel.bits5, <u64>top & 63))) << TOP_SHIFT;
 }
 
 /** Empty the slot that wheel_next found: its callouts fire or move down a level. */
@@ -167,8 +174,9 @@ function wheel_open(tick: i64): void {
     const b = bits_at(level);
     const bits = load<u64>(b);
     if (bits == 0) continue;
-    const slot = <i32>ctz<u64>(bits);
-    store<u64>(b, bits & (bits - 1));
+    const slot = <i32>((tick >> (<i64>level * 6)) & 63);
+    assert((bits & (<u64>1 << <u64>slot)) != 0, "callout: an empty slot");
+    store<u64>(b, bits & ~(<u64>1 << <u64>slot));
     const head = slots + (<usize>(level * 64 + slot) << 3);
     let c = changetype<Callout>(load<usize>(head));
     store<u64>(head, 0);

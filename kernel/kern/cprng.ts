@@ -91,7 +91,9 @@ export function cprng_strong(buf: usize, len: i32): void {
 
 export function cprng_fast32(): u32 {
   if (cp.left < 4) cprng_refill();
-  const v = load<u32>(block + <usize>(64 - cp.left));
+  const from = block + <usize>(64 - cp.left);
+  const v = load<u32>(from);
+  store<u32>(from, 0);
   cp.left -= 4;
   return v;
 }

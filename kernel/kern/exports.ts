@@ -77,20 +77,20 @@ export function rump_syscall(nr: i32, a0: i32, a1: i32, a2: i32, a3: i32, a4: i3
 
 /** Is a rump_run wanted at once (work was left by a system call)? 1 or 0. */
 export function rump_pending(): i32 {
-  return softint_pending() ? 1 : 0;
+  return changetype<usize>(rs) != 0 && softint_pending() ? 1 : 0;
 }
 
-/** RUMP_HOSTBUF_SIZE bytes for the host's system call arguments. */
+/** RUMP_HOSTBUF_SIZE bytes for the host's system call arguments; 0 before rump_init. */
 export function rump_hostbuf(): i32 {
-  return <i32>rs.hostbuf;
+  return changetype<usize>(rs) != 0 ? <i32>rs.hostbuf : 0;
 }
 
 /** Address of shared ring or structure `id` (RING_*); 0 if the image has none. */
 export function rump_ring(id: i32): i32 {
-  return <i32>ring_lookup(id);
+  return changetype<usize>(rs) != 0 ? <i32>ring_lookup(id) : 0;
 }
 
 /** Begin an orderly shutdown; the image asks to stop (hyp_exit) when its apps have drained. */
 export function rump_shutdown(): void {
-  kern_shutdown();
+  if (changetype<usize>(rs) != 0) kern_shutdown();
 }

@@ -10,7 +10,8 @@
  * of bits for 64 descriptors.
  */
 import { EBADF, EFAULT, EINVAL, EMFILE, ENOTTY, EOPNOTSUPP } from "../abi/errno";
-import { SYS_close, SYS_fcntl, SYS_fstat, SYS_ioctl, SYS_read, SYS_write } from "../abi/syscall";
+import { IOVEC_SIZE, IOV_BASE, IOV_LEN, IOV_MAX } from "../abi/socket";
+import { SYS_close, SYS_fcntl, SYS_fstat, SYS_ioctl, SYS_read, SYS_readv, SYS_write, SYS_writev } from "../abi/syscall";
 import { F_GETFL, F_SETFL, O_APPEND, O_NONBLOCK } from "../abi/fcntl";
 import { KERN_MAXFILES } from "rump/tunables";
 import { kmem_alloc } from "./kmem";
@@ -42,6 +43,33 @@ export abstract class File {
   abstract fo_read(buf: usize, len: i32): i32;
   /** Write up to `len` bytes from `buf`; bytes taken or -errno. */
   abstract fo_write(buf: usize, len: i32): i32;
+  /**
+   * Read into the `iovcnt` buffers of the struct iovecs at `iov`, which have been checked; as fo_read.
+   * One after the other, until one is not filled: what is read as a whole (datagrams) overrides it.
+   */
+  fo_readv(iov: usize, iovcnt: i32): i32 {
+    let total = 0;
+    for (let i = 0; i < iovcnt; i++, iov += IOVEC_SIZE) {
+      const len = load<i32>(iov, IOV_LEN);
+      const n = this.fo_read(load<usize>(iov, IOV_BASE), len);
+      if (n < 0) return total > 0 ? total : n;
+      total += n;
+      if (n < len) break;
+    }
+    return total;
+  }
+  /** Write the buffers of the iovecs, one after the other until one is not taken whole; as fo_write. */
+  fo_writev(iov: usize, iovcnt: i32): i32 {
+    let total = 0;
+    for (let i = 0; i < iovcnt; i++, iov += IOVEC_SIZE) {
+      const len = load<i32>(iov, IOV_LEN);
+      const n = this.fo_write(load<usize>(iov, IOV_BASE), len);
+      if (n < 0) return total > 0 ? total : n;
+      total += n;
+      if (n < len) break;
+    }
+    return total;
+  }
   /** Last descriptor gone: release everything, this object included. 0 or -errno. */
   abstract fo_close(): i32;
   /** Device control; `data` is an address. */
@@ -86,6 +114,8 @@ export function fd_boot(): void {
   fd_map = kmem_alloc(<usize>fs.maxfiles >> 3, 64, "files");
   sysent_set(SYS_read, sys_read);
   sysent_set(SYS_write, sys_write);
+  sysent_set(SYS_readv, sys_readv);
+  sysent_set(SYS_writev, sys_writev);
   sysent_set(SYS_close, sys_close);
   sysent_set(SYS_ioctl, sys_ioctl);
   sysent_set(SYS_fcntl, sys_fcntl);
@@ -156,6 +186,35 @@ function sys_write(fd: i32, buf: i32, len: i32, a3: i32, a4: i32, a5: i32): i32 
   if (changetype<usize>(fp) == 0 || (fp.f_flag & FWRITE) == 0) return -EBADF;
   if (!useracc(buf, len)) return len < 0 ? -EINVAL : -EFAULT;
   return fp.fo_write(buf, len);
+}
+
+/** Bytes in the `iovcnt` iovecs at `iov`; -EFAULT or -EINVAL if not all of it lies in memory, or over 2^31 - 1. */
+export function iov_total(iov: usize, iovcnt: i32): i32 {
+  if (!useracc(iov, iovcnt * IOVEC_SIZE)) return -EFAULT;
+  let total: i64 = 0;
+  for (let i = 0; i < iovcnt; i++, iov += IOVEC_SIZE) {
+    const len = load<i32>(iov, IOV_LEN);
+    if (len < 0) return -EINVAL;
+    if (!useracc(load<usize>(iov, IOV_BASE), len)) return -EFAULT;
+    total += len;
+  }
+  return total > 0x7fffffff ? -EINVAL : <i32>total;
+}
+
+function sys_readv(fd: i32, iov: i32, iovcnt: i32, a3: i32, a4: i32, a5: i32): i32 {
+  const fp = fd_getfile(fd);
+  if (changetype<usize>(fp) == 0 || (fp.f_flag & FREAD) == 0) return -EBADF;
+  if (iovcnt <= 0 || iovcnt > IOV_MAX) return -EINVAL;
+  const total = iov_total(iov, iovcnt);
+  return total < 0 ? total : fp.fo_readv(iov, iovcnt);
+}
+
+function sys_writev(fd: i32, iov: i32, iovcnt: i32, a3: i32, a4: i32, a5: i32): i32 {
+  const fp = fd_getfile(fd);
+  if (changetype<usize>(fp) == 0 || (fp.f_flag & FWRITE) == 0) return -EBADF;
+  if (iovcnt <= 0 || iovcnt > IOV_MAX) return -EINVAL;
+  const total = iov_total(iov, iovcnt);
+  return total < 0 ? total : fp.fo_writev(iov, iovcnt);
 }
 
 function sys_close(fd: i32, a1: i32, a2: i32, a3: i32, a4: i32, a5: i32): i32 {

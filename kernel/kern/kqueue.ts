@@ -14,7 +14,7 @@
  *
  * Activation and delivery are O(1) a knote; nothing is O(knotes registered).
  */
-import { EBADF, EFAULT, EINVAL, EMFILE, ENOENT, ENOMEM } from "../abi/errno";
+import { EBADF, EFAULT, EINVAL, ELOOP, EMFILE, ENOENT, ENOMEM } from "../abi/errno";
 import * as ev from "../abi/event";
 import { RING_HOSTKQ } from "../abi/rump";
 import { SYS_kevent, SYS_kqueue, SYS_kqueue_host } from "../abi/syscall";
@@ -25,7 +25,7 @@ import {
   KN_ACTIVE, KN_DISABLED, Knote, klist_insert, klist_remove, knote, knote_activate, knote_alloc, knote_boot,
   knote_disable, knote_drop, knote_find, knote_free, knote_head, knote_kqclose, kq_dequeue, kq_enqueue,
 } from "./knote";
-import { filt_attach, filt_event, filt_isfd, filt_touch } from "./kqueue_filter";
+import { KN_MODES, filt_attach, filt_event, filt_isfd, filt_touch } from "./kqueue_filter";
 import { useracc } from "./kstring";
 import { Pool, pool_getz, pool_index, pool_init_obj, pool_put } from "./pool";
 import { ring_register } from "./ring";
@@ -49,6 +49,8 @@ export class Kqueue extends File {
   /** Knotes that watch this kqueue. */
   kq_klist: usize;
   kq_hash: usize;
+  /** kqs.mark of the last search that came by. */
+  kq_mark: u32;
 
   fo_read(buf: usize, len: i32): i32 {
     return -EINVAL;
@@ -61,6 +63,8 @@ export class Kqueue extends File {
   }
   fo_kqfilter(kn: Knote): i32 {
     if (kn.kn_filter != ev.EVFILT_READ || kn.kn_kq == this) return -EINVAL;
+    kqs.mark++;
+    if (kqueue_waits(this, kn.kn_kq)) return -ELOOP;
     klist_insert(changetype<usize>(this) + offsetof<Kqueue>("kq_klist"), kn);
     return 0;
   }
@@ -82,6 +86,9 @@ class KqState {
   hashes: usize;
   /** Shared with the host: word 0 counts what is pending on its kqueue. */
   hostflag: usize;
+  /** The kqueue that the host watches, or 0. */
+  host: usize;
+  mark: u32;
 }
 
 let kqs: KqState = changetype<KqState>(0);
@@ -97,6 +104,16 @@ export function kqueue_boot(): void {
   sysent_set(SYS_kqueue, sys_kqueue);
   sysent_set(SYS_kevent, sys_kevent);
   sysent_set(SYS_kqueue_host, sys_kqueue_host);
+}
+
+/** Does `kq` watch `watched`, itself or through others? Goes up from `watched`, by each kqueue once. */
+function kqueue_waits(kq: Kqueue, watched: Kqueue): bool {
+  if (watched.kq_mark == kqs.mark) return false;
+  watched.kq_mark = kqs.mark;
+  for (let kn = changetype<Knote>(watched.kq_klist); kn; kn = kn.kn_selnext) {
+    if (kn.kn_kq == kq || kqueue_waits(kq, kn.kn_kq)) return true;
+  }
+  return false;
 }
 
 /** One change of the list: the 24 bytes at `ch`. 0 or -errno. */
@@ -118,7 +135,7 @@ function kqueue_register(kq: Kqueue, ch: usize): i32 {
     kn.kn_kq = kq;
     kn.kn_ident = ident;
     kn.kn_filter = filter;
-    kn.kn_flags = flags & ~(ev.EV_ADD | ev.EV_DELETE | ev.EV_ENABLE | ev.EV_DISABLE | ev.EV_RECEIPT);
+    kn.kn_flags = flags & KN_MODES;
     kn.kn_udata = load<u32>(ch, ev.KE_UDATA);
     kn.kn_sfflags = load<i32>(ch, ev.KE_FFLAGS);
     kn.kn_sdata = load<i64>(ch, ev.KE_DATA);
@@ -135,7 +152,8 @@ function kqueue_register(kq: Kqueue, ch: usize): i32 {
     knote_drop(kn);
     return 0;
   } else {
-    filt_touch(kn, ch, flags);
+    const e = filt_touch(kn, ch, flags);
+    if (e < 0) return e;
   }
   if ((flags & ev.EV_DISABLE) != 0) knote_disable(kn);
   else if ((flags & ev.EV_ENABLE) != 0) kn.kn_status &= ~KN_DISABLED;
@@ -151,7 +169,7 @@ function kevent_put(at: usize, kn: Knote, flags: i32): void {
   store<u16>(at, <u16>flags, ev.KE_FLAGS);
   store<i32>(at, kn.kn_filter == ev.EVFILT_USER ? kn.kn_sfflags : kn.kn_fflags, ev.KE_FFLAGS);
   store<u32>(at, kn.kn_udata, ev.KE_UDATA);
-  store<i64>(at, kn.kn_data, ev.KE_DATA);
+  store<i64>(at, kn.kn_filter == ev.EVFILT_USER ? kn.kn_sdata : kn.kn_data, ev.KE_DATA);
 }
 
 /** Copy up to `max` ready events to `out`; each knote is looked at once. Events copied. */
@@ -166,20 +184,21 @@ function kqueue_scan(kq: Kqueue, out: usize, max: i32): i32 {
     }
     kevent_put(out + <usize>n * ev.KEVENT_SIZE, kn, kn.kn_flags);
     n++;
-    if ((kn.kn_flags & ev.EV_ONESHOT) != 0) {
-      knote_drop(kn);
-    } else if ((kn.kn_flags & ev.EV_DISPATCH) != 0) {
-      kn.kn_status = (kn.kn_status & ~KN_ACTIVE) | KN_DISABLED;
-    } else if ((kn.kn_flags & ev.EV_CLEAR) != 0) {
-      kn.kn_status &= ~KN_ACTIVE;
-      kn.kn_data = 0;
-      kn.kn_fflags = 0;
-      kn.kn_flags &= ~ev.EV_EOF;
-    } else {
-      kq_enqueue(kq, kn);
-    }
+    if ((kn.kn_flags & ev.EV_ONESHOT) != 0) knote_drop(kn);
+    else if ((kn.kn_flags & (ev.EV_DISPATCH | ev.EV_CLEAR)) != 0) kevent_delivered(kn);
+    else kq_enqueue(kq, kn);
   }
   return n;
+}
+
+/** An event of `kn` has been handed out, and it does not stay queued: EV_CLEAR, EV_DISPATCH, or both. */
+function kevent_delivered(kn: Knote): void {
+  kn.kn_status &= ~KN_ACTIVE;
+  if ((kn.kn_flags & ev.EV_DISPATCH) != 0) kn.kn_status |= KN_DISABLED;
+  if ((kn.kn_flags & ev.EV_CLEAR) == 0) return;
+  kn.kn_data = 0;
+  kn.kn_fflags = 0;
+  kn.kn_flags &= ~ev.EV_EOF;
 }
 
 function sys_kevent(fd: i32, ch: i32, nch: i32, out: i32, nev: i32, a5: i32): i32 {
@@ -233,7 +252,10 @@ function kqueue_close(kq: Kqueue): i32 {
   }
   knote_kqclose(kq);
   assert(kq.kq_count == 0, "kqueue_close: still queued");
-  if (kq.kq_ishost) kqueue_hostcount(0);
+  if (kq.kq_ishost) {
+    kqs.host = 0;
+    kqueue_hostcount(0);
+  }
   store<usize>(kqs.all + (<usize>pool_index(kqs.kqueues, changetype<usize>(kq)) << 2), 0);
   pool_put(kqs.kqueues, changetype<usize>(kq));
   return 0;
@@ -254,6 +276,8 @@ function kqueue_get(fd: i32): Kqueue {
 function sys_kqueue_host(fd: i32, a1: i32, a2: i32, a3: i32, a4: i32, a5: i32): i32 {
   const kq = kqueue_get(fd);
   if (changetype<usize>(kq) == 0) return -EBADF;
+  if (kqs.host != 0) changetype<Kqueue>(kqs.host).kq_ishost = false;
+  kqs.host = changetype<usize>(kq);
   kq.kq_ishost = true;
   kqueue_hostcount(kq.kq_count);
   return 0;
@@ -262,7 +286,8 @@ function sys_kqueue_host(fd: i32, a1: i32, a2: i32, a3: i32, a4: i32, a5: i32): 
 /** Run an app whose kqueue has events; once more if it left some. */
 function kqueue_softint(arg: usize): void {
   const kq = changetype<Kqueue>(arg);
-  if (kq.kq_count == 0) return;
+  // kq_notify is 0 when the app's kqueue was closed meanwhile and its memory is another's.
+  if (kq.kq_count == 0 || kq.kq_notify == 0) return;
   call_indirect<void>(kq.kq_fn, kq.kq_arg);
   if (kq.kq_count > 0 && kq.kq_notify != 0) softint_schedule(kq.kq_notify - 1);
 }

@@ -10,30 +10,42 @@
  */
 import { EINVAL } from "../abi/errno";
 import * as ev from "../abi/event";
-import { Callout, callout_init, callout_schedule, callout_stop } from "./callout";
+import { CALLOUT_TICK_US, Callout, callout_init, callout_schedule, callout_stop } from "./callout";
+import { getmicrouptime } from "./clock";
 import { File } from "./file";
 import { Knote, knote_activate } from "./knote";
+
+/** The flags of a change that stay with the knote. */
+export const KN_MODES: i32 = ev.EV_ONESHOT | ev.EV_CLEAR | ev.EV_DISPATCH;
 
 /** Does `filter` watch a descriptor? */
 export function filt_isfd(filter: i32): bool {
   return filter == ev.EVFILT_READ || filter == ev.EVFILT_WRITE || filter == ev.EVFILT_VNODE;
 }
 
-/** The period of a timer knote, µs; -1 if it is out of range. */
-function timer_period_us(kn: Knote): i64 {
-  const v = kn.kn_sdata;
-  if (v < 0 || v > 4000000000) return -1;
-  const unit = kn.kn_sfflags & 3;
-  if (unit == ev.NOTE_SECONDS) return v * 1000000;
-  if (unit == ev.NOTE_USECONDS) return v;
-  if (unit == ev.NOTE_NSECONDS) return (v + 999) / 1000;
-  return v * 1000;
+/** Longest period, µs: 36000 years. */
+const TIMER_MAX_US: i64 = 1 << 60;
+
+/** A period of `v` in the unit that `fflags` names, µs, at least one tick; -1 if it is out of range. */
+function timer_period_us(v: i64, fflags: i32): i64 {
+  if (v < 0) return -1;
+  const unit = fflags & 3;
+  if (unit == ev.NOTE_NSECONDS) return max(v / 1000 + (v % 1000 != 0 ? 1 : 0), CALLOUT_TICK_US);
+  const scale: i64 = unit == ev.NOTE_SECONDS ? 1000000 : unit == ev.NOTE_USECONDS ? 1 : 1000;
+  return v > TIMER_MAX_US / scale ? -1 : max(v * scale, CALLOUT_TICK_US);
 }
 
+/** Count every period that has gone by, and wait for the end of the one under way: no drift. */
 function timer_expire(arg: usize): void {
   const kn = changetype<Knote>(arg);
   kn.kn_data++;
-  if ((kn.kn_flags & ev.EV_ONESHOT) == 0) callout_schedule(changetype<Callout>(kn.kn_hook), timer_period_us(kn));
+  if ((kn.kn_flags & ev.EV_ONESHOT) == 0) {
+    const c = changetype<Callout>(kn.kn_hook);
+    const period_us = timer_period_us(kn.kn_sdata, kn.kn_sfflags);
+    const late_us = getmicrouptime() - c.c_time;
+    kn.kn_data += late_us / period_us;
+    callout_schedule(c, period_us - late_us % period_us);
+  }
   knote_activate(kn);
 }
 
@@ -41,7 +53,7 @@ function timer_expire(arg: usize): void {
 export function filt_attach(kn: Knote): i32 {
   if (changetype<usize>(kn.kn_fp) != 0) return kn.kn_fp.fo_kqfilter(kn);
   if (kn.kn_filter == ev.EVFILT_TIMER) {
-    const us = timer_period_us(kn);
+    const us = timer_period_us(kn.kn_sdata, kn.kn_sfflags);
     if (us < 0) return -EINVAL;
     const c = changetype<Callout>(kn.kn_hook);
     callout_init(c, timer_expire, changetype<usize>(kn));
@@ -71,21 +83,27 @@ function user_touch(kn: Knote, fflags: i32): void {
   if ((fflags & ev.NOTE_TRIGGER) != 0) kn.kn_fflags |= ev.NOTE_TRIGGER;
 }
 
-/** A change names a knote that exists: take the new udata, flags, period. */
-export function filt_touch(kn: Knote, ch: usize, flags: i32): void {
-  if (kn.kn_filter == ev.EVFILT_USER) user_touch(kn, load<i32>(ch, ev.KE_FFLAGS));
-  if ((flags & ev.EV_ADD) == 0) return;
+/** A change names a knote that exists: take the new udata, flags, period. 0 or -errno. */
+export function filt_touch(kn: Knote, ch: usize, flags: i32): i32 {
+  const fflags = load<i32>(ch, ev.KE_FFLAGS);
+  const data = load<i64>(ch, ev.KE_DATA);
+  if (kn.kn_filter == ev.EVFILT_USER) {
+    user_touch(kn, fflags);
+    kn.kn_sdata = data;
+  }
+  if ((flags & ev.EV_ADD) == 0) return 0;
+  const us = kn.kn_filter == ev.EVFILT_TIMER ? timer_period_us(data, fflags) : 0;
+  if (us < 0) return -EINVAL;
   kn.kn_udata = load<u32>(ch, ev.KE_UDATA);
-  const modes = ev.EV_ONESHOT | ev.EV_CLEAR | ev.EV_DISPATCH;
-  kn.kn_flags = (kn.kn_flags & ~modes) | (flags & modes);
-  if (kn.kn_filter == ev.EVFILT_USER) return;
-  kn.kn_sfflags = load<i32>(ch, ev.KE_FFLAGS);
-  kn.kn_sdata = load<i64>(ch, ev.KE_DATA);
-  if (kn.kn_filter != ev.EVFILT_TIMER) return;
-  const us = timer_period_us(kn);
+  kn.kn_flags = (kn.kn_flags & ~KN_MODES) | (flags & KN_MODES);
+  if (kn.kn_filter == ev.EVFILT_USER) return 0;
+  kn.kn_sfflags = fflags;
+  kn.kn_sdata = data;
+  if (kn.kn_filter != ev.EVFILT_TIMER) return 0;
   kn.kn_flags |= ev.EV_CLEAR;
   kn.kn_data = 0;
-  if (us >= 0) callout_schedule(changetype<Callout>(kn.kn_hook), us);
+  callout_schedule(changetype<Callout>(kn.kn_hook), us);
+  return 0;
 }
 
 /** Is `kn` ready? */

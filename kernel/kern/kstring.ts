@@ -75,12 +75,13 @@ export function kbytes_eq(a: usize, b: usize, len: usize): bool {
 
 /** Decimal number in the `len` bytes at `ptr`; -1 if it is not one, or over 2^53. */
 export function kparse_u64(ptr: usize, len: i32): i64 {
-  if (len <= 0 || len > 16) return -1;
+  if (len <= 0) return -1;
   let v: i64 = 0;
   for (let i = 0; i < len; i++) {
     const d = <i32>load<u8>(ptr + i) - 48;
     if (d < 0 || d > 9) return -1;
     v = v * 10 + d;
+    if (v > 1 << 53) return -1;
   }
   return v;
 }

@@ -48,6 +48,7 @@ export function pool_boot(): void {
 
 function pool_make(name: string, hdr: u32, rtid: u32, size: u32, n: u32, align: u32): Pool {
   assert(n > 0 && size > 0, "pool_init: empty");
+  assert((<u64>size + hdr + align) * n <= 0xffffffff, "pool_init: more than linear memory");
   const p = changetype<Pool>(kmem_alloc(offsetof<Pool>(), 8, name));
   p.pr_name = name;
   p.pr_hdr = hdr;
@@ -105,7 +106,7 @@ export function pool_put(p: Pool, at: usize): void {
   const off = at - p.pr_hdr - p.pr_base;
   assert(at >= p.pr_base && off < <usize>p.pr_size * p.pr_fresh, "pool_put: not from this pool");
   assert(off % p.pr_size == 0, "pool_put: not an object");
-  assert(p.pr_nout > 0, "pool_put: more put than got");
+  assert(p.pr_nout > 0 && at != p.pr_free, "pool_put: given back already");
   store<usize>(at, p.pr_free);
   p.pr_free = at;
   p.pr_nout--;

@@ -5,7 +5,8 @@
  *
  * One side produces, the other consumes; each owns one index, in a cache line of its own. Indexes
  * only grow (u32, wrapping) and are masked on use, so that no value the other side may write can
- * lead outside the ring: a distance of more than `entries` is taken for a full ring and counted.
+ * lead outside the ring: with a distance of more than `entries` it is empty for its consumer and full
+ * for its producer.
  * Push and pop cost about 10 ns and no call across the boundary.
  */
 import { RING_DATA, RING_ENTRIES, RING_ENTRYSIZE, RING_HEAD, RING_MAX, RING_TAIL } from "../abi/rump";

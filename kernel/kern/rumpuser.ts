@@ -57,7 +57,10 @@ export function rumpuser_clock(which: i32): i64 {
 function param_value(name: usize, len: i32): usize {
   for (let i = 0; i < ru.envc; i++) {
     const s = load<usize>(ru.env + (<usize>i << 2));
-    if (memory.compare(s, name, len) == 0 && load<u8>(s + len) == 61) return s + len + 1;
+    let j = 0;
+    // Not beyond the end of `s`: the name comes from outside and may be of any length.
+    while (j < len && load<u8>(s + j) != 0 && load<u8>(s + j) == load<u8>(name + j)) j++;
+    if (j == len && load<u8>(s + j) == 61) return s + j + 1;
   }
   return 0;
 }

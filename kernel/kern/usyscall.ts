@@ -66,6 +66,13 @@ export function sys_read(fd: i32, buf: usize, len: i32): i32 {
 export function sys_write(fd: i32, buf: usize, len: i32): i32 {
   return syscall(nr.SYS_write, fd, <i32>buf, len, 0, 0, 0);
 }
+/** `iov` points at `iovcnt` struct iovec (abi/socket.ts). On a socket a writev is one send. */
+export function sys_readv(fd: i32, iov: usize, iovcnt: i32): i32 {
+  return syscall(nr.SYS_readv, fd, <i32>iov, iovcnt, 0, 0, 0);
+}
+export function sys_writev(fd: i32, iov: usize, iovcnt: i32): i32 {
+  return syscall(nr.SYS_writev, fd, <i32>iov, iovcnt, 0, 0, 0);
+}
 export function sys_pread(fd: i32, buf: usize, len: i32, off: i64): i32 {
   return syscall(nr.SYS_pread, fd, <i32>buf, len, <i32>off, <i32>(off >> 32), 0);
 }

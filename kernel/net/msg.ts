@@ -9,9 +9,9 @@
  * A plain read or write is one segment and touches no iovec. The socket system calls share one Msg
  * (they never nest: nothing in the kernel makes a system call); other callers bring their own memory.
  */
-import { EFAULT, EINVAL, EMSGSIZE } from "../abi/errno";
+import { EMSGSIZE } from "../abi/errno";
 import { IOV_BASE, IOV_LEN, IOV_MAX, IOVEC_SIZE } from "../abi/socket";
-import { useracc } from "../kern/kstring";
+import { iov_total } from "../kern/file";
 
 @unmanaged
 export class Msg {
@@ -42,19 +42,11 @@ export function msg_init(msg: Msg, buf: usize, len: i32): void {
 export function msg_initv(msg: Msg, iov: usize, iovcnt: i32): i32 {
   memory.fill(changetype<usize>(msg), 0, offsetof<Msg>());
   if (<u32>iovcnt > <u32>IOV_MAX) return -EMSGSIZE;
-  if (!useracc(iov, iovcnt * IOVEC_SIZE)) return -EFAULT;
-  let total: i64 = 0;
-  for (let i = 0; i < iovcnt; i++) {
-    const at = iov + <usize>(i * IOVEC_SIZE);
-    const len = load<i32>(at, IOV_LEN);
-    if (len < 0) return -EINVAL;
-    if (!useracc(load<usize>(at, IOV_BASE), len)) return -EFAULT;
-    total += len;
-  }
-  if (total > 0x7fffffff) return -EINVAL;
+  const total = iov_total(iov, iovcnt);
+  if (total < 0) return total;
   msg.msg_iov = iov;
   msg.msg_iovcnt = iovcnt;
-  msg.msg_resid = <i32>total;
+  msg.msg_resid = total;
   return 0;
 }
 

@@ -19,7 +19,7 @@ import { Knote, klist_insert, klist_remove } from "../kern/knote";
 import { useracc } from "../kern/kstring";
 import { pool_getz, pool_init_obj, pool_put } from "../kern/pool";
 import { ENFILE, EBADF, ENOTSOCK } from "../abi/errno";
-import { Msg, msg_init } from "./msg";
+import { Msg, msg_init, msg_initv } from "./msg";
 import { PR_CONNREQUIRED } from "./protosw";
 import { SS_CANTRCVMORE, SS_CANTSENDMORE, SS_ISCONNECTED, Socket, sost } from "./socket";
 import { Sockbuf } from "./sockbuf";
@@ -38,6 +38,16 @@ export class SocketFile extends File {
     const msg = changetype<Msg>(sost.so_msg);
     msg_init(msg, buf, len);
     return this.f_so.so_proto.pr_sosend(this.f_so, msg, 0);
+  }
+  fo_readv(iov: usize, iovcnt: i32): i32 {
+    const msg = changetype<Msg>(sost.so_msg);
+    const e = msg_initv(msg, iov, iovcnt);
+    return e < 0 ? e : this.f_so.so_proto.pr_soreceive(this.f_so, msg, 0);
+  }
+  fo_writev(iov: usize, iovcnt: i32): i32 {
+    const msg = changetype<Msg>(sost.so_msg);
+    const e = msg_initv(msg, iov, iovcnt);
+    return e < 0 ? e : this.f_so.so_proto.pr_sosend(this.f_so, msg, 0);
   }
   fo_close(): i32 {
     const so = this.f_so;

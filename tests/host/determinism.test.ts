@@ -1,4 +1,4 @@
-/** Injected clocks and entropy. */
+/** Clocks and entropy, injected and real: they move only as told, repeat by seed, and agree with Node's own. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededEntropy, systemClock, systemEntropy, virtualClock } from '../../host/determinism';

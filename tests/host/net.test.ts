@@ -339,20 +339,36 @@ for (const backend of ['node', 'epoll']) {
   });
 }
 
-test('when the kernel goes, its sockets and servers end with one clear error', async () => {
+test('when the kernel is closed, its sockets and servers close; later calls have one clear error', async () => {
+  const { kernel, server, socket, peer } = await openPair();
+  const ends = [once(socket, 'close'), once(server, 'close'), once(peer, 'close')] as const;
+  await kernel.close();
+  const [[hadError]] = await Promise.all(ends);
+  assert.equal(hadError, false);
+  const [late] = await once(kernel.net.connect(1, local), 'error');
+  assert.ok(late instanceof KernelGoneError);
+});
+
+test('when the kernel panics, its sockets end with an error and nothing else falls', async () => {
+  const { kernel, server, socket, peer } = await openPair();
+  const ends = [once(socket, 'error'), once(server, 'close'), once(peer, 'close')] as const;
+  kernel.on('panic', () => {});
+  kernel.image.fail(new Error('the host half is broken'));
+  const [[error]] = await Promise.all(ends);
+  assert.ok(error instanceof KernelGoneError);
+  assert.match(error.message, /^the kernel is gone: hypercall: the host half is broken, during the host half$/);
+  assert.throws(() => kernel.sys.socket(2, 1), KernelGoneError);
+});
+
+async function openPair(): Promise<{ kernel: Kernel; server: NetServer; socket: NetSocket; peer: net.Socket }> {
   const kernel = await bootImage('SOCK');
   const server = kernel.net.createServer();
   server.listen(0, local);
   await once(server, 'listening');
   const peer = net.connect(portOf(server), local).on('error', () => {});
   const [socket] = await once(server, 'connection') as [NetSocket];
-  const ends = [once(socket, 'error'), once(server, 'close'), once(peer, 'close')] as const;
-  await kernel.close();
-  const [[error]] = await Promise.all(ends);
-  assert.ok(error instanceof KernelGoneError);
-  const [late] = await once(kernel.net.connect(1, local), 'error');
-  assert.ok(late instanceof KernelGoneError);
-});
+  return { kernel, server, socket, peer };
+}
 
 function hasIPv6(): boolean {
   return Object.values(networkInterfaces()).flat().some((address) => address?.address === '::1');

@@ -8,9 +8,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { waitFor } from '../lib/net';
-import { pattern, startWeb, type Web } from './rig';
+import { get, pattern, startWeb, type Web } from './rig';
 
-const GET = (target: string, more = ''): string => `GET ${target} HTTP/1.1\r\nHost: h\r\n${more}\r\n`;
 const big = pattern(8_000_004);
 
 for (const backend of ['epoll', 'node']) {
@@ -24,7 +23,7 @@ for (const backend of ['epoll', 'node']) {
     it('answers pipelined requests in their order', async () => {
       const wire = await web.connect();
       const targets = Array.from({ length: 300 }, (_, i) => ['/a', '/b', '/mid.bin', '/none', '/', '/_status'][i % 6]!);
-      wire.send(targets.map((target) => GET(target)).join(''));
+      wire.send(targets.map((target) => get(target)).join(''));
       for (const target of targets) {
         const a = await wire.answer();
         if (target === '/a') assert.equal(a.body.toString(), 'A');
@@ -36,7 +35,7 @@ for (const backend of ['epoll', 'node']) {
 
     it('takes requests however they are cut', async () => {
       const wire = await web.connect();
-      const text = GET('/a', 'X: y\r\n') + GET('/b') + GET('/');
+      const text = get('/a', 'X: y\r\n') + get('/b') + get('/');
       for (let cut = 1; cut < text.length; cut += 3) {
         wire.send(text.slice(0, cut));
         await sleep(1);
@@ -45,14 +44,14 @@ for (const backend of ['epoll', 'node']) {
         assert.equal((await wire.answer()).body.toString(), 'BB');
         assert.equal((await wire.answer()).body.toString(), 'index');
       }
-      await wire.drip(GET('/a'));
+      await wire.drip(get('/a'));
       assert.equal((await wire.answer()).body.toString(), 'A');
     });
 
     it('holds nothing for a reader that pauses, and goes on where it stopped', async () => {
       const wire = await web.connect();
       wire.socket.pause();
-      wire.send(GET('/big.bin') + GET('/a') + GET('/big.bin') + GET('/b'));
+      wire.send(get('/big.bin') + get('/a') + get('/big.bin') + get('/b'));
       await sleep(300);
       const status = await web.status();
       assert.ok(status.connections.sending <= 1);
@@ -68,7 +67,7 @@ for (const backend of ['epoll', 'node']) {
       const wire = await web.connect();
       wire.socket.pause();
       // Far more answers than the sockets between us can hold.
-      const block = GET('/mid.bin').repeat(200);
+      const block = get('/mid.bin').repeat(200);
       for (let i = 0; i < 60; i++) wire.send(block);
       await sleep(500);
       const status = await web.status();
@@ -79,7 +78,7 @@ for (const backend of ['epoll', 'node']) {
 
     it('answers who has shut its side already', async () => {
       const wire = await web.connect();
-      wire.send(GET('/big.bin') + GET('/a'));
+      wire.send(get('/big.bin') + get('/a'));
       wire.end();
       assert.ok((await wire.answer()).body.equals(big));
       assert.equal((await wire.answer()).body.toString(), 'A');
@@ -87,22 +86,23 @@ for (const backend of ['epoll', 'node']) {
     });
 
     it('gives everything back when peers vanish', async () => {
+      const { open } = (await web.status()).connections;
       for (let i = 0; i < 30; i++) {
         const wire = await web.connect();
-        wire.send(i % 3 === 0 ? 'GET / HT' : GET('/big.bin'));
+        wire.send(i % 3 === 0 ? 'GET / HT' : get('/big.bin'));
         if (i % 2 === 0) await sleep(2);
         wire.socket.resetAndDestroy();
       }
       await waitFor(async () => {
         const status = await web.status();
-        return status.connections.open === 1 && ['httpd.buf', 'httpd.ranges'].every((name) => status.pools.find((pool) => pool.name === name)!.inuse === 0);
+        return status.connections.open <= open && ['httpd.buf', 'httpd.ranges'].every((name) => status.pools.find((pool) => pool.name === name)!.inuse === 0);
       }, 'everything given back');
     });
 
     it('serves 800 connections at a time', async () => {
       const wires = await Promise.all(Array.from({ length: 800 }, () => web.connect()));
       for (let round = 0; round < 2; round++) {
-        for (const wire of wires) wire.send(GET('/a'));
+        for (const wire of wires) wire.send(get('/a'));
         for (const wire of wires) assert.equal((await wire.answer()).body.toString(), 'A');
       }
       assert.ok((await web.status()).connections.open >= 800);
@@ -119,13 +119,13 @@ for (const backend of ['epoll', 'node']) {
       const max = (await web.status()).connections.max;
       const wires = [];
       for (let i = 0; i < max; i += 50) wires.push(...await Promise.all(Array.from({ length: Math.min(50, max - i) }, () => web.connect())));
-      // All busy: each has sent part of a request.
-      for (const wire of wires.slice(1)) wire.send('GET /a HTTP/1.1\r\n');
-      wires[0]!.send(GET('/a'));
+      // Some are busy with part of a request, the others new; one has been served.
+      for (const wire of wires.slice(1, 300)) wire.send('GET /a HTTP/1.1\r\n');
+      wires[0]!.send(get('/a'));
       assert.equal((await wires[0]!.answer()).status, 200);
       await waitFor(() => Number(web.kernel.sysctl('httpd.connections')) === max, 'all connected');
       await sleep(100);
-      const extra = await web.raw(GET('/a', 'Connection: close\r\n'));
+      const extra = await web.raw(get('/a', 'Connection: close\r\n'));
       assert.equal(extra.status, 200, 'the idle one made room');
       assert.equal(await wires[0]!.closed(), '');
       await extra.wire.closed();
@@ -133,7 +133,7 @@ for (const backend of ['epoll', 'node']) {
       last.send('GET /a HTTP/1.1\r\n');
       await waitFor(() => Number(web.kernel.sysctl('httpd.connections')) === max, 'all connected again');
       await sleep(50);
-      const refused = await web.raw(GET('/a'));
+      const refused = await web.raw(get('/a'));
       assert.equal(refused.status, 503);
       assert.equal(refused.headers.get('retry-after'), '1');
       assert.equal(await refused.wire.closed(), '');

@@ -216,6 +216,9 @@ export async function startWeb({ files = {}, params = {}, backend = 'auto', boot
   return web;
 }
 
+/** A GET as HTTP/1.1 writes it; `more` are field lines. */
+export const get = (target: string, more = ''): string => `GET ${target} HTTP/1.1\r\nHost: h\r\n${more}\r\n`;
+
 /** `n` octets that tell where they are: no two places look alike. */
 export function pattern(n: number): Buffer {
   const out = Buffer.alloc(n);

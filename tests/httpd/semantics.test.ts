@@ -4,9 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { pattern, startWeb, type Web } from './rig';
+import { get, pattern, startWeb, type Web } from './rig';
 
-const GET = (target: string, more = ''): string => `GET ${target} HTTP/1.1\r\nHost: h\r\n${more}\r\n`;
 const small = '<!doctype html><title>small</title>\n';
 const big = pattern(1_000_003);
 
@@ -149,8 +148,8 @@ for (const backend of ['epoll', 'node']) {
       assert.equal((await web.request(`/${'a'.repeat(300)}`)).status, 404);
       assert.equal((await web.request(`/${'a/'.repeat(600)}`)).status, 404);
       assert.equal((await web.raw(`GET / HTTP/1.1\r\nHost: h\r\nX: ${'a'.repeat(9000)}`)).status, 431);
-      assert.equal((await web.raw(GET('/', 'X: y\r\n'.repeat(101)))).status, 431);
-      assert.equal((await web.raw(GET('/', 'X: y\r\n'.repeat(99)))).status, 200);
+      assert.equal((await web.raw(get('/', 'X: y\r\n'.repeat(101)))).status, 431);
+      assert.equal((await web.raw(get('/', 'X: y\r\n'.repeat(99)))).status, 200);
       assert.equal((await web.raw('GET / HTTP/2.0\r\n\r\n')).status, 505);
       assert.equal((await web.raw('GET / HTTP/0.9\r\n\r\n')).status, 505);
     });
@@ -171,12 +170,12 @@ for (const backend of ['epoll', 'node']) {
     it('keeps a connection open until asked to close it', async () => {
       const wire = await web.connect();
       for (let i = 0; i < 50; i++) {
-        wire.send(GET(i % 2 === 0 ? '/' : '/big.bin'));
+        wire.send(get(i % 2 === 0 ? '/' : '/big.bin'));
         const a = await wire.answer();
         assert.equal(a.headers.get('connection'), undefined);
         assert.equal(a.body.length, i % 2 === 0 ? small.length : big.length);
       }
-      wire.send(GET('/', 'Connection: close\r\n'));
+      wire.send(get('/', 'Connection: close\r\n'));
       assert.equal((await wire.answer()).headers.get('connection'), 'close');
       assert.equal(await wire.closed(), '');
     });

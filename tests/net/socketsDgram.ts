@@ -1,4 +1,4 @@
-/** The socket suite, datagrams. */
+/** The socket suite, datagrams: edges, senders, truncation, connected and unconnected, refusals, limits. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ECONNREFUSED } from '../../kernel/abi/errno';
