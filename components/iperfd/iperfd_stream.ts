@@ -21,7 +21,7 @@ const UDP_CONNECT_REPLY: u32 = 0x39383736;
 const UDP_LEGACY_MSG: u32 = 123456789;
 const UDP_LEGACY_REPLY: u32 = 987654321;
 /** Blocks a turn. */
-const TURN: i32 = 16;
+const TURN: i32 = 4;
 
 /** A stream that is not in use yet, numbered as iperf3 numbers them: 1, 3, 4, 5 … */
 export function stream_new(fd: i32): Stream {

@@ -1,8 +1,8 @@
 /**
  * Addresses and interface control as text: at boot from parameters, at run time through sysctl.
  *
- *      parameter  RUMP_W0, RUMP_W1, …    "virt0,inet,static,10.0.0.2/24[,10.0.0.1]"      (run -W)
- *                 RUMP_R0, RUMP_R1, …    "10.1.0.0/16,10.0.0.2"                          (run -R)
+ *      parameter  net.virt0=inet,static,10.0.0.2/24[,10.0.0.1]      (run -W)
+ *                 route.0=10.1.0.0/16,10.0.0.2                      (run -R)
  *      sysctl     net.interfaces         one line an interface, one an address; writing:
  *                 "virt0 add 10.0.0.2/24" "virt0 del 10.0.0.2" "virt0 up" "virt0 down"
  *
@@ -89,14 +89,11 @@ function add_gateway(dst: u32, len: i32, gw: u32): i32 {
   return rtrequest(RTM_ADD, ri);
 }
 
-/** One -W: "IF,inet,static,ADDR/LEN[,GW]". 0, 1 (not ours), or -errno. */
-function conf_address(p: usize, n: i32): i32 {
-  let k = field_len(p, n, 44);
-  const ifp = if_find(p, k);
+/** One -W: interface `name`, "inet,static,ADDR/LEN[,GW]". 0, 1 (another method), or -errno. */
+function conf_address(name: usize, namelen: i32, p: usize, n: i32): i32 {
+  const ifp = if_find(name, namelen);
   if (changetype<usize>(ifp) == 0) return -ENXIO;
-  p += k + 1;
-  n -= k + 1;
-  k = field_len(p, n, 44);
+  let k = field_len(p, n, 44);
   if (!kstr_eq(p, k, "inet")) return -EINVAL;
   p += k + 1;
   n -= k + 1;
@@ -121,16 +118,19 @@ function conf_route(p: usize, n: i32): i32 {
   return in_parse(p + k + 1, n - k - 1) ? add_gateway(dst, len, nc.addr) : -EINVAL;
 }
 
-function conf_param(s: usize, kind: i32): i32 {
+/** Parameter `s` ("NAME=VALUE"): an address (`routes` false) or a route. 0 or -errno. */
+function conf_param(s: usize, routes: bool): i32 {
   const n = param_len(s);
-  // "RUMP_W<n>=value"
-  if (n < 8 || !kstr_eq(s, 5, "RUMP_") || <i32>load<u8>(s, 5) != kind) return 0;
   const eq = field_len(s, n, 61);
-  const e = kind == 87 ? conf_address(s + eq + 1, n - eq - 1) : conf_route(s + eq + 1, n - eq - 1);
+  const prefix = routes ? 6 : 4;
+  if (eq <= prefix || eq >= n || !kstr_eq(s, prefix, routes ? "route." : "net.")) return 0;
+  const value = s + eq + 1;
+  const len = n - eq - 1;
+  const e = routes ? conf_route(value, len) : conf_address(s + prefix, eq - prefix, value, len);
   if (e >= 0) return 0;
   log_begin(LOG_ERR, "netinet");
   log_str("cannot configure ");
-  log_bytes(s + eq + 1, n - eq - 1);
+  log_bytes(s, n);
   log_str(": errno ");
   log_int(-e);
   log_end();
@@ -149,11 +149,11 @@ export function in_netconf_boot(): i32 {
     if (e < 0) return e;
   }
   for (let i = 0; i < param_count(); i++) {
-    const e = conf_param(param_at(i), 87);
+    const e = conf_param(param_at(i), false);
     if (e < 0) return e;
   }
   for (let i = 0; i < param_count(); i++) {
-    const e = conf_param(param_at(i), 82);
+    const e = conf_param(param_at(i), true);
     if (e < 0) return e;
   }
   return 0;

@@ -15,6 +15,7 @@
  * are the list that rt_first and rt_next walk: rt_family is 0 in those that are free.
  */
 import { IFF_UP } from "../../kernel/abi/if";
+import { AF_INET } from "../../kernel/abi/socket";
 import { ROUTE_MAXROUTES } from "rump/tunables";
 import { cprng_strong } from "../../kernel/kern/cprng";
 import { kmem_alloc } from "../../kernel/kern/kmem";
@@ -181,20 +182,21 @@ export function rt_static(rt: Rtentry): bool {
   return (rt.rt_flags & (RTF_STATIC | RTF_OFADDR)) != 0;
 }
 
-function rt_live(index: u32, family: i32): Rtentry {
+/** The first route in slot `index` of the pool or a later one, or null. */
+function rt_live(index: u32): Rtentry {
   for (; index < rts.pool.pr_fresh; index++) {
     const rt = changetype<Rtentry>(pool_ptr(rts.pool, index));
-    if (rt.rt_family == family) return rt;
+    if (rt.rt_family != 0) return rt;
   }
   return changetype<Rtentry>(0);
 }
 
 /** The first of all routes of `family`, in no useful order, or null. */
 export function rt_first(family: i32): Rtentry {
-  return rt_live(0, family);
+  return family == AF_INET ? rt_live(0) : changetype<Rtentry>(0);
 }
 
 /** The one after `rt`, or null. `rt` itself may have been removed since. */
-export function rt_next(rt: Rtentry, family: i32): Rtentry {
-  return rt_live(pool_index(rts.pool, changetype<usize>(rt)) + 1, family);
+export function rt_next(rt: Rtentry): Rtentry {
+  return rt_live(pool_index(rts.pool, changetype<usize>(rt)) + 1);
 }

@@ -22,7 +22,7 @@ import { kern_shutdown } from "./shutdown";
 import { softint_pending, softint_run } from "./softint";
 import { syscall } from "./syscall";
 
-const RUN_BUDGET: i32 = 256;
+const RUN_BUDGET: i32 = 32;
 /** The wall clock is compared with the host's this often. */
 const WALL_INTERVAL_US: i64 = 60000000;
 

@@ -44,7 +44,7 @@ export abstract class File {
   /** Write up to `len` bytes from `buf`; bytes taken or -errno. */
   abstract fo_write(buf: usize, len: i32): i32;
   /**
-   * Read into the `iovcnt` buffers of the struct iovecs at `iov`, which have been checked; as fo_read.
+   * Read into the `iovcnt` buffers of the struct iovecs at `iov`, which have been checked and copied; as fo_read.
    * One after the other, until one is not filled: what is read as a whole (datagrams) overrides it.
    */
   fo_readv(iov: usize, iovcnt: i32): i32 {
@@ -101,6 +101,8 @@ class FdState {
   hint: i32;
   nfiles: i32;
   maxfiles: i32;
+  /** IOV_MAX iovecs of the call under way. */
+  iov: usize;
 }
 
 let fs: FdState = changetype<FdState>(0);
@@ -112,6 +114,7 @@ export function fd_boot(): void {
   fs.maxfiles = (KERN_MAXFILES + 63) & ~63;
   fd_table = kmem_alloc(<usize>fs.maxfiles << 2, 64, "files");
   fd_map = kmem_alloc(<usize>fs.maxfiles >> 3, 64, "files");
+  fs.iov = kmem_alloc(IOV_MAX * IOVEC_SIZE, 8, "files");
   sysent_set(SYS_read, sys_read);
   sysent_set(SYS_write, sys_write);
   sysent_set(SYS_readv, sys_readv);
@@ -188,33 +191,42 @@ function sys_write(fd: i32, buf: i32, len: i32, a3: i32, a4: i32, a5: i32): i32 
   return fp.fo_write(buf, len);
 }
 
-/** Bytes in the `iovcnt` iovecs at `iov`; -EFAULT or -EINVAL if not all of it lies in memory, or over 2^31 - 1. */
-export function iov_total(iov: usize, iovcnt: i32): i32 {
+/**
+ * Copy the `iovcnt` (at most IOV_MAX) iovecs at `iov` to iov_copied(): a buffer of theirs may overlap
+ * them. The bytes that they describe; -EFAULT or -EINVAL if not all lie in memory, or are over 2^31 - 1.
+ */
+export function iov_copyin(iov: usize, iovcnt: i32): i32 {
   if (!useracc(iov, iovcnt * IOVEC_SIZE)) return -EFAULT;
+  memory.copy(fs.iov, iov, iovcnt * IOVEC_SIZE);
   let total: i64 = 0;
-  for (let i = 0; i < iovcnt; i++, iov += IOVEC_SIZE) {
-    const len = load<i32>(iov, IOV_LEN);
+  for (let i = 0, at = fs.iov; i < iovcnt; i++, at += IOVEC_SIZE) {
+    const len = load<i32>(at, IOV_LEN);
     if (len < 0) return -EINVAL;
-    if (!useracc(load<usize>(iov, IOV_BASE), len)) return -EFAULT;
+    if (!useracc(load<usize>(at, IOV_BASE), len)) return -EFAULT;
     total += len;
   }
   return total > 0x7fffffff ? -EINVAL : <i32>total;
+}
+
+/** The iovecs of the last iov_copyin; until the next system call. */
+export function iov_copied(): usize {
+  return fs.iov;
 }
 
 function sys_readv(fd: i32, iov: i32, iovcnt: i32, a3: i32, a4: i32, a5: i32): i32 {
   const fp = fd_getfile(fd);
   if (changetype<usize>(fp) == 0 || (fp.f_flag & FREAD) == 0) return -EBADF;
   if (iovcnt <= 0 || iovcnt > IOV_MAX) return -EINVAL;
-  const total = iov_total(iov, iovcnt);
-  return total < 0 ? total : fp.fo_readv(iov, iovcnt);
+  const total = iov_copyin(iov, iovcnt);
+  return total < 0 ? total : fp.fo_readv(fs.iov, iovcnt);
 }
 
 function sys_writev(fd: i32, iov: i32, iovcnt: i32, a3: i32, a4: i32, a5: i32): i32 {
   const fp = fd_getfile(fd);
   if (changetype<usize>(fp) == 0 || (fp.f_flag & FWRITE) == 0) return -EBADF;
   if (iovcnt <= 0 || iovcnt > IOV_MAX) return -EINVAL;
-  const total = iov_total(iov, iovcnt);
-  return total < 0 ? total : fp.fo_writev(iov, iovcnt);
+  const total = iov_copyin(iov, iovcnt);
+  return total < 0 ? total : fp.fo_writev(fs.iov, iovcnt);
 }
 
 function sys_close(fd: i32, a1: i32, a2: i32, a3: i32, a4: i32, a5: i32): i32 {

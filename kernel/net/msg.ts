@@ -11,7 +11,7 @@
  */
 import { EMSGSIZE } from "../abi/errno";
 import { IOV_BASE, IOV_LEN, IOV_MAX, IOVEC_SIZE } from "../abi/socket";
-import { iov_total } from "../kern/file";
+import { iov_copied, iov_copyin } from "../kern/file";
 
 @unmanaged
 export class Msg {
@@ -38,13 +38,13 @@ export function msg_init(msg: Msg, buf: usize, len: i32): void {
   msg.msg_resid = len;
 }
 
-/** Describe `iovcnt` iovecs at `iov`; checks that all of it lies in memory. 0 or -errno. */
+/** Describe `iovcnt` iovecs at `iov`, of a copy; checks that all of it lies in memory. 0 or -errno. */
 export function msg_initv(msg: Msg, iov: usize, iovcnt: i32): i32 {
   memory.fill(changetype<usize>(msg), 0, offsetof<Msg>());
   if (<u32>iovcnt > <u32>IOV_MAX) return -EMSGSIZE;
-  const total = iov_total(iov, iovcnt);
+  const total = iov_copyin(iov, iovcnt);
   if (total < 0) return total;
-  msg.msg_iov = iov;
+  msg.msg_iov = iov_copied();
   msg.msg_iovcnt = iovcnt;
   msg.msg_resid = total;
   return 0;

@@ -56,19 +56,19 @@ function sockaddr_in(sa: usize, len: i32): i32 {
   return 0;
 }
 
-/** Whether *salen and the room it speaks of are memory; sa = 0: the caller wants no address. */
-function sockaddr_outok(sa: i32, salen: i32): i32 {
+/** The room for an address, *salen, if it and the room are memory; sa = 0: the caller wants no address. */
+function sockaddr_room(sa: i32, salen: i32): i32 {
   if (sa == 0) return 0;
   if (!useracc(salen, 4)) return -EFAULT;
   const room = load<i32>(salen);
   if (room < 0) return -EINVAL;
-  return useracc(sa, room) ? 0 : -EFAULT;
+  return useracc(sa, room) ? room : -EFAULT;
 }
 
-/** Hand out the `len` bytes at `from`, as many as fit, and the length. */
-function sockaddr_out(sa: i32, salen: i32, from: usize, len: i32): void {
+/** Hand out the `len` bytes at so_sabuf, as many as fit the `room`, and the length. */
+function sockaddr_out(sa: i32, salen: i32, room: i32, len: i32): void {
   if (sa == 0) return;
-  memory.copy(sa, from, min(len, load<i32>(salen)));
+  memory.copy(sa, sost.so_sabuf, min(len, room));
   store<i32>(salen, len);
 }
 
@@ -116,9 +116,9 @@ function sys_listen(fd: i32, backlog: i32, a2: i32, a3: i32, a4: i32, a5: i32): 
 function sys_accept(fd: i32, sa: i32, salen: i32, flags: i32, a4: i32, a5: i32): i32 {
   const head = fd_getsock(fd);
   if (!head) return sofd_why(fd);
-  let e = sockaddr_outok(sa, salen);
-  if (e < 0) return e;
-  e = soacceptable(head);
+  const room = sockaddr_room(sa, salen);
+  if (room < 0) return room;
+  const e = soacceptable(head);
   if (e < 0) return e;
   // The number first: without one the connection stays in the queue.
   const newfd = sofd(head, (flags & SOCK_NONBLOCK) != 0);
@@ -130,7 +130,7 @@ function sys_accept(fd: i32, sa: i32, salen: i32, flags: i32, a4: i32, a5: i32):
     fd_close(newfd);
     return len;
   }
-  sockaddr_out(sa, salen, sost.so_sabuf, len);
+  sockaddr_out(sa, salen, room, len);
   return newfd;
 }
 
@@ -198,8 +198,8 @@ function sys_recvfrom(fd: i32, buf: i32, len: i32, flags: i32, sa: i32, salen: i
   if (!so) return sofd_why(fd);
   if (len < 0) return -EINVAL;
   if (!useracc(buf, len)) return -EFAULT;
-  const e = sockaddr_outok(sa, salen);
-  if (e < 0) return e;
+  const room = sockaddr_room(sa, salen);
+  if (room < 0) return room;
   const msg = changetype<Msg>(sost.so_msg);
   msg_init(msg, buf, len);
   if (sa != 0) {
@@ -207,7 +207,7 @@ function sys_recvfrom(fd: i32, buf: i32, len: i32, flags: i32, sa: i32, salen: i
     msg.msg_namelen = SOCK_MAXADDRLEN;
   }
   const n = so.so_proto.pr_soreceive(so, msg, flags);
-  if (n >= 0) sockaddr_out(sa, salen, sost.so_sabuf, recv_namelen(so, msg));
+  if (n >= 0) sockaddr_out(sa, salen, room, recv_namelen(so, msg));
   return n;
 }
 
@@ -215,19 +215,18 @@ function sys_recvmsg(fd: i32, hdr: i32, flags: i32, a3: i32, a4: i32, a5: i32): 
   const so = fd_getsock(fd);
   if (!so) return sofd_why(fd);
   const msg = changetype<Msg>(sost.so_msg);
-  let e = msghdr_in(msg, hdr);
+  const e = msghdr_in(msg, hdr);
   if (e < 0) return e;
   const name = load<i32>(hdr, MSGHDR_NAME);
-  const room = hdr + MSGHDR_NAMELEN;
-  e = sockaddr_outok(name, room);
-  if (e < 0) return e;
+  const room = sockaddr_room(name, hdr + MSGHDR_NAMELEN);
+  if (room < 0) return room;
   if (name != 0) {
     msg.msg_name = sost.so_sabuf;
     msg.msg_namelen = SOCK_MAXADDRLEN;
   }
   const n = so.so_proto.pr_soreceive(so, msg, flags);
   if (n < 0) return n;
-  sockaddr_out(name, room, sost.so_sabuf, recv_namelen(so, msg));
+  sockaddr_out(name, hdr + MSGHDR_NAMELEN, room, recv_namelen(so, msg));
   store<i32>(hdr, msg.msg_controllen, MSGHDR_CONTROLLEN);
   store<i32>(hdr, msg.msg_flags, MSGHDR_FLAGS);
   return n;
@@ -262,21 +261,21 @@ function sys_getsockopt(fd: i32, level: i32, opt: i32, val: i32, lenp: i32, a5: 
 function sys_getsockname(fd: i32, sa: i32, salen: i32, a3: i32, a4: i32, a5: i32): i32 {
   const so = fd_getsock(fd);
   if (!so) return sofd_why(fd);
-  const e = sa == 0 ? -EFAULT : sockaddr_outok(sa, salen);
-  if (e < 0) return e;
+  const room = sa == 0 ? -EFAULT : sockaddr_room(sa, salen);
+  if (room < 0) return room;
   const len = sogetsockname(so, sost.so_sabuf);
   if (len < 0) return len;
-  sockaddr_out(sa, salen, sost.so_sabuf, len);
+  sockaddr_out(sa, salen, room, len);
   return 0;
 }
 
 function sys_getpeername(fd: i32, sa: i32, salen: i32, a3: i32, a4: i32, a5: i32): i32 {
   const so = fd_getsock(fd);
   if (!so) return sofd_why(fd);
-  const e = sa == 0 ? -EFAULT : sockaddr_outok(sa, salen);
-  if (e < 0) return e;
+  const room = sa == 0 ? -EFAULT : sockaddr_room(sa, salen);
+  if (room < 0) return room;
   const len = sogetpeername(so, sost.so_sabuf);
   if (len < 0) return len;
-  sockaddr_out(sa, salen, sost.so_sabuf, len);
+  sockaddr_out(sa, salen, room, len);
   return 0;
 }

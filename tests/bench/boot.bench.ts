@@ -25,6 +25,11 @@ function canConnect(port: number): Promise<void> {
   });
 }
 
+/** The module with a custom section of its own: V8 gives the same bytes the same compiled code. */
+function variant(bytes: Uint8Array, serial: number): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from([...bytes, 0, 3, 1, 0x78, serial]);
+}
+
 interface Boot {
   /** Instantiate, initialise, load the site, first run: until it listens. */
   listeningMs: number;
@@ -54,8 +59,9 @@ const bench: Bench = {
     const bytes = readFileSync(imagePath('SOCKIN'));
     const compiles: number[] = [];
     for (let i = 0; i < (quick ? 2 : 7); i++) {
+      const copy = variant(bytes, i);
       const began = performance.now();
-      await WebAssembly.compile(bytes);
+      await WebAssembly.compile(copy);
       compiles.push(performance.now() - began);
     }
     const module = await WebAssembly.compile(bytes);

@@ -42,6 +42,7 @@ async function runOne(context: ToolContext, source: string, module: string, quic
         else note(message.text);
       },
     });
+    note(`${result.rows.length} rows`);
     if (child.code !== 0) result.error = child.timedOut ? `stopped after ${child.ms} ms\n${child.output}` : child.output.trim() || `exit status ${child.code}`;
   });
   return result;

@@ -89,7 +89,7 @@ export function table(head, rows, align = '') {
     const pad = ' '.repeat(w - width(cell));
     return (align[i] ?? (i === 0 ? '<' : '>')) === '<' ? cell + pad : pad + cell;
   }).join('  ').trimEnd();
-  return [bold(line(head)), dim(widths.map((w) => '─'.repeat(w)).join('  ')), ...rows.map(line)].join('\n');
+  return [bold(line(head)), dim(widths.map((w) => '─'.repeat(w)).join('  ').trimEnd()), ...rows.map(line)].join('\n');
 }
 
 /**
