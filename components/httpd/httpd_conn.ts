@@ -38,8 +38,6 @@ import { listen_resume } from "./httpd_listen";
 
 /** Receives of one connection in one turn: then the others have theirs. */
 const ROUNDS: i32 = 16;
-/** Octets thrown away of a lingering connection before it is cut off. */
-const LINGER_MAX: u32 = 1048576;
 
 // ── the end ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -75,16 +73,18 @@ function conn_finish(c: Conn): void {
 
 /** Throw away what comes; close at the end. */
 function conn_linger(c: Conn): void {
-  while (true) {
-    const n = sys_recv(c.c_fd, hd.rx, BUFSIZE, 0);
-    if (n == -EAGAIN) break;
-    c.c_dropped += max(n, 0);
-    if (n <= 0 || c.c_dropped > LINGER_MAX) {
-      conn_close(c);
-      return;
-    }
+  let n = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    n = sys_recv(c.c_fd, hd.rx, BUFSIZE, 0);
+    if (n <= 0) break;
+  }
+  if (n <= 0 && n != -EAGAIN) {
+    conn_close(c);
+    return;
   }
   timer_set(c, s.Q_LINGER);
+  // If there is more, it is reported again: others have their turn meanwhile.
+  if (n > 0) c.c_flags &= ~s.CF_WATCHED;
   if (!conn_listen(c)) conn_close(c);
 }
 
@@ -261,6 +261,10 @@ function conn_settle(c: Conn, done: bool): void {
   let id = c.c_nreq > 0 ? s.Q_IDLE : s.Q_NEW;
   if ((c.c_flags & s.CF_BODY) != 0) id = s.Q_BODY;
   else if (c.c_inlen > 0) id = s.Q_HEAD;
+  else if (hd.draining != 0) {
+    conn_close(c);
+    return;
+  }
   if (done) timer_restart(c, id);
   else timer_set(c, id);
   if (!conn_listen(c)) conn_close(c);

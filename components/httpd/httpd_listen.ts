@@ -13,7 +13,7 @@
 import * as errno from "../../kernel/abi/errno";
 import { EVFILT_READ, EV_ADD, EV_DISABLE, EV_ENABLE } from "../../kernel/abi/event";
 import { IPPROTO_IPV6, IPPROTO_TCP, IPV6_V6ONLY, TCP_NODELAY } from "../../kernel/abi/inet";
-import { LOG_ERR, LOG_INFO } from "../../kernel/abi/rump";
+import { LOG_ERR, LOG_INFO, LOG_WARNING } from "../../kernel/abi/rump";
 import * as sa from "../../kernel/abi/sockaddr";
 import { AF_INET, AF_INET6, MSG_NOSIGNAL, SOCK_STREAM, SOL_SOCKET, SO_REUSEADDR, SOMAXCONN } from "../../kernel/abi/socket";
 import { log_begin, log_bytes, log_end, log_int, log_str } from "../../kernel/kern/log";
@@ -143,9 +143,15 @@ export function listen_resume(): void {
   listen_switch(EV_ENABLE);
 }
 
-function listen_pause(): void {
+/** Accepting failed with `e`, and would again: not before a connection closes, or the next sweep. */
+function listen_pause(e: i32): void {
   hd.paused = 1;
   listen_switch(EV_DISABLE);
+  timer_arm();
+  log_begin(LOG_WARNING, "httpd");
+  log_str("accept: errno ");
+  log_int(-e);
+  log_end();
 }
 
 // ── accepting ────────────────────────────────────────────────────────────────────────────────────
@@ -199,24 +205,28 @@ function conn_new(fd: i32): void {
   conn_turn(c);
 }
 
+/** Is `e` a shortage that the end of some connection would relieve? */
+function is_shortage(e: i32): bool {
+  return e == -errno.EMFILE || e == -errno.ENFILE || e == -errno.ENOBUFS || e == -errno.ENOMEM;
+}
+
+function accept_one(fd: i32): i32 {
+  store<i32>(hd.word, 128);
+  return sys.sys_accept(fd, hd.sockaddr, hd.word);
+}
+
 /** Accept from listener `fd`, on which `n` connections wait. */
 export function listen_event(fd: i32, n: i64): void {
   const most = <i32>max<i64>(1, min<i64>(n, ACCEPT_MAX));
   for (let i = 0; i < most; i++) {
-    store<i32>(hd.word, 128);
-    let e = sys.sys_accept(fd, hd.sockaddr, hd.word);
-    if (e == -errno.EMFILE || e == -errno.ENFILE || e == -errno.ENOBUFS || e == -errno.ENOMEM) {
-      if (evict_idle()) {
-        store<i32>(hd.word, 128);
-        e = sys.sys_accept(fd, hd.sockaddr, hd.word);
-      }
-      if (e < 0 && hd.nconns > 0) {
-        listen_pause();
-        return;
-      }
-    }
+    let e = accept_one(fd);
+    if (is_shortage(e) && evict_idle()) e = accept_one(fd);
+    if (e == -errno.EAGAIN) return;
     if (e == -errno.ECONNABORTED) continue;
-    if (e < 0) return;
+    if (e < 0) {
+      listen_pause(e);
+      return;
+    }
     hd.stat.accepted++;
     conn_new(e);
     timer_arm();

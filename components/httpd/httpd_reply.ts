@@ -17,6 +17,9 @@ import * as h from "./httpd_head";
 import { access_log } from "./httpd_log";
 import { CF_CLOSE, Conn, conn_req, hd } from "./httpd_state";
 
+/** A query longer than this is left out of a redirection. */
+const QUERY_MAX: u32 = 512;
+
 export const ALLOW: string = "Allow: GET, HEAD, OPTIONS";
 
 /** Is the answer to be a head without its body? */
@@ -126,12 +129,17 @@ export function reply_continue(): void {
   h.out_str("HTTP/1.1 100 Continue\r\n\r\n");
 }
 
-/** 301 to the decoded path of `n` octets at `p` with a slash behind it. */
+/** 301 to the decoded path of `n` octets at `p` with a slash behind it, and the query as it came. */
 export function reply_slash(c: Conn, base: usize, p: usize, n: i32): void {
+  const r = conn_req(c);
+  const query = r.hr_path + r.hr_pathlen;
+  const len = r.hr_target + r.hr_targetlen - query;
   h.head_begin(301);
   h.out_str("Location: ");
   h.out_to(http_path_encode(h.out_at(), h.out_end() - 1, p, n));
-  h.out_str("/\r\n");
+  h.out_str("/");
+  if (len <= QUERY_MAX) h.out_bytes(base + query, len);
+  h.out_str("\r\n");
   reply_words(c, base, 301);
 }
 

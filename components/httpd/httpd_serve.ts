@@ -11,6 +11,7 @@
  * way from the parsed head to the prepared answer is one look-up. Octets of the head at `base` are
  * read, never kept.
  */
+import { kstr_eq } from "../../kernel/kern/kstring";
 import { is_word } from "./http_char";
 import { http_if_range, http_precondition } from "./http_cond";
 import { RANGES_IGNORE, http_ranges } from "./http_range";
@@ -122,9 +123,9 @@ function accepts_html(r: HttpReq, base: usize): bool {
 /** Answer with the status page if that is what the path of `n` octets at `p` names. */
 function serve_status(c: Conn, r: HttpReq, base: usize, p: usize, n: i32): bool {
   let json = true;
-  if (is_word(p, n, "/_status")) json = !accepts_html(r, base);
-  else if (is_word(p, n, "/_status.html")) json = false;
-  else if (!is_word(p, n, "/_status.json")) return false;
+  if (kstr_eq(p, n, "/_status")) json = !accepts_html(r, base);
+  else if (kstr_eq(p, n, "/_status.html")) json = false;
+  else if (!kstr_eq(p, n, "/_status.json")) return false;
   const sb = status_page(json);
   h.head_begin(200);
   h.head_field(json ? "Content-Type: application/json" : "Content-Type: text/html; charset=utf-8");

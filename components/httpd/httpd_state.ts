@@ -104,8 +104,6 @@ export class Conn {
   c_multi: usize;
   /** Requests answered. */
   c_nreq: u32;
-  /** Octets thrown away while lingering. */
-  c_dropped: u32;
   /** Octets in the socket's buffer when sending was last blocked. */
   c_unsent: i32;
   c_family: i32;
@@ -159,7 +157,6 @@ export class HttpdStat {
 @unmanaged
 export class HttpdState {
   kq: i32;
-  softint: i32;
   /** LISTENERS_MAX descriptors. */
   lfds: usize;
   nlisten: i32;

@@ -9,7 +9,7 @@
  * after an error, which is one line; 2 when a file was followed by bytes that do not belong to it.
  */
 import { basename } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { Lzo } from './lzoModule.user';
 import { type Input, openInput, Output, outputName, Progress } from './lzoFiles.user';
 import { LZOP_BLOCK, LzopError, type LzopHeader } from './lzopHeader.user';
@@ -23,10 +23,13 @@ export interface LzoOptions {
   output?: string;
   force?: boolean;
   crc32?: boolean;
+  /** 1 to 9. */
+  level?: number;
   quiet?: boolean;
 }
 
 const REGULAR_FILE = 0o100644;
+const DEFAULT_LEVEL = 5;
 const STATUS_ERROR = 1;
 const STATUS_GARBAGE = 2;
 
@@ -56,6 +59,7 @@ async function compressFile(file: string, out: string, options: LzoOptions): Pro
       name: input.stdin ? '' : basename(file),
       mode: input.stats?.mode ?? REGULAR_FILE,
       mtime: Math.floor((input.stats?.mtimeMs ?? Date.now()) / 1000),
+      level: options.level ?? DEFAULT_LEVEL,
       crc32: options.crc32 === true,
       stdin: input.stdin,
       stdout: output!.stdout,
@@ -107,6 +111,11 @@ export async function runLzo(file: string, options: LzoOptions): Promise<number>
   }
 }
 
+function parseLevel(text: string): number {
+  if (!/^[1-9]$/.test(text)) throw new InvalidArgumentError('it is a number from 1 to 9');
+  return Number(text);
+}
+
 export function registerCommands(program: Command): void {
   program.command('lzo')
     .description('compress or decompress files in the format of lzop')
@@ -116,6 +125,7 @@ export function registerCommands(program: Command): void {
     .option('-t, --test', 'verify a compressed file')
     .option('-o, --output <file>', 'name of the result; "-" is standard output')
     .option('-f, --force', 'overwrite the result if it exists')
+    .option('-l, --level <n>', 'with -c: 1 to 9; from 7 on slow and small', parseLevel)
     .option('--crc32', 'with -c: CRC-32 instead of Adler-32')
     .option('-q, --quiet', 'no progress')
     .addHelpText('after', '\nExamples:\n  rumpwasm lzo -c disk.img\n  rumpwasm lzo -d disk.img.lzo -o copy.img\n  tar c . | rumpwasm lzo > all.tar.lzo')

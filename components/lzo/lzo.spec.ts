@@ -5,8 +5,8 @@
 import { adler32 } from "./adler32";
 import { crc32 } from "./crc32";
 import {
-  LZO1X_1_MEM_COMPRESS, LZO_E_INPUT_NOT_CONSUMED, LZO_E_INPUT_OVERRUN, LZO_E_LOOKBEHIND_OVERRUN, LZO_E_OUTPUT_OVERRUN,
-  LzoResult, lzo1x_1_compress, lzo1x_decompress_safe, lzorle_1_compress, lzorle_decompress_safe,
+  LZO1X_1_MEM_COMPRESS, LZO1X_HC_MEM_COMPRESS, LZO_E_INPUT_NOT_CONSUMED, LZO_E_INPUT_OVERRUN, LZO_E_LOOKBEHIND_OVERRUN, LZO_E_OUTPUT_OVERRUN,
+  LzoResult, lzo1x_1_compress, lzo1x_decompress_safe, lzo1x_hc_compress, lzorle_1_compress, lzorle_decompress_safe,
 } from "./lzo";
 
 const MAX: u32 = 20000;
@@ -14,7 +14,7 @@ const GUARD: u32 = 64;
 const SRC: usize = memory.data(20000 + 64);
 const PACKED: usize = memory.data(22000);
 const OUT: usize = memory.data(20000 + 64);
-const WRKMEM: usize = memory.data(16384, 16);
+const WRKMEM: usize = memory.data(16384 + 131072, 16);
 const RES: usize = memory.data(8, 8);
 
 /** Bytes from hex digits; @returns how many. */
@@ -72,12 +72,19 @@ function fill(kind: u32, n: u32): void {
   }
 }
 
-/** Both coders, there and back, with nothing written past what was allowed. */
+/** Compress with one of the coders: 0 LZO1X-1, 1 lzo-rle, 2 to 4 the slow one. */
+function compress(how: i32, n: u32, cap: u32): i32 {
+  if (how == 0) return lzo1x_1_compress(SRC, n, PACKED, cap, WRKMEM);
+  return how == 1 ? lzorle_1_compress(SRC, n, PACKED, cap, WRKMEM) : lzo1x_hc_compress(SRC, n, PACKED, cap, WRKMEM, how * 3 - 3);
+}
+
+/** All coders, there and back, with nothing written past what was allowed. */
 function round_trip(n: u32): void {
-  for (let rle = 0; rle < 2; rle++) {
+  for (let how = 0; how < 5; how++) {
+    const rle = how == 1;
     const cap = n + (n >> 4) + 67;
     memory.fill(PACKED, 0x5a, cap + GUARD);
-    const packed = rle ? lzorle_1_compress(SRC, n, PACKED, cap, WRKMEM) : lzo1x_1_compress(SRC, n, PACKED, cap, WRKMEM);
+    const packed = compress(how, n, cap);
     assert(packed > 0, "spec: compressor failed");
     for (let i: u32 = 0; i < GUARD; i++) assert(load<u8>(PACKED + cap + i) == 0x5a, "spec: compressor wrote past its room");
     memory.fill(OUT, 0x5a, n + GUARD);
@@ -139,23 +146,38 @@ describe("round trips", () => {
   });
 });
 
-describe("lzo1x_1_compress", () => {
-  it("depends on its input alone", () => {
-    fill(2, 4096);
-    const a = lzo1x_1_compress(SRC, 4096, PACKED, 5000, WRKMEM);
-    memory.copy(OUT, PACKED, a);
-    memory.fill(WRKMEM, 0xff, LZO1X_1_MEM_COMPRESS);
-    expect(lzo1x_1_compress(SRC, 4096, PACKED, 5000, WRKMEM)).toBe(a);
-    expect(memory.compare(OUT, PACKED, a)).toBe(0);
+describe("compressors", () => {
+  it("depend on their input alone", () => {
+    expect(LZO1X_HC_MEM_COMPRESS).toBeLessThan(16384 + 131072 + 1);
+    expect(LZO1X_1_MEM_COMPRESS).toBeLessThan(LZO1X_HC_MEM_COMPRESS);
+    for (let how = 0; how < 5; how++) {
+      fill(2, 4096);
+      const a = compress(how, 4096, 5000);
+      memory.copy(OUT, PACKED, a);
+      memory.fill(WRKMEM, 0xff, LZO1X_HC_MEM_COMPRESS);
+      expect(compress(how, 4096, 5000)).toBe(a);
+      expect(memory.compare(OUT, PACKED, a)).toBe(0);
+    }
   });
 
-  it("gives up where the output would not fit, and keeps to its room", () => {
-    for (let kind: u32 = 0; kind < 3; kind++) {
-      fill(kind, 4096);
-      const full = lzo1x_1_compress(SRC, 4096, PACKED, 5000, WRKMEM);
+  it("are the smaller the longer they take", () => {
+    fill(2, 4096);
+    let last = compress(0, 4096, 5000);
+    for (let how = 2; how < 5; how++) {
+      const n = compress(how, 4096, 5000);
+      expect(n).toBeLessThan(last + 1);
+      last = n;
+    }
+  });
+
+  it("give up where the output would not fit, and keep to their room", () => {
+    for (let kind: u32 = 0; kind < 12; kind++) {
+      const how = kind / 3;
+      fill(kind % 3, 4096);
+      const full = compress(how, 4096, 5000);
       for (let cap: i32 = 0; cap < full; cap += 1 + (full >> 6)) {
         memory.fill(PACKED, 0x5a, 6000);
-        expect(lzo1x_1_compress(SRC, 4096, PACKED, cap, WRKMEM)).toBe(LZO_E_OUTPUT_OVERRUN);
+        expect(compress(how, 4096, cap)).toBe(LZO_E_OUTPUT_OVERRUN);
         for (let i: u32 = 0; i < GUARD; i++) assert(load<u8>(PACKED + cap + i) == 0x5a, "spec: wrote past its room");
       }
     }

@@ -7,6 +7,7 @@
  */
 
 export { lzo1x_1_compress, LZO1X_1_MEM_COMPRESS } from "./lzo1x_compress";
+export { LZO1X_HC_LEVEL_MAX, LZO1X_HC_LEVEL_MIN, LZO1X_HC_MEM_COMPRESS, lzo1x_hc_compress } from "./lzo1x_hc";
 export { lzorle_1_compress } from "./lzorle_compress";
 export { lzo1x_decompress_safe, lzorle_decompress_safe, LzoResult } from "./lzo1x_decompress";
 export { adler32 } from "./adler32";

@@ -16,7 +16,9 @@ import {
 } from './lzo.abi';
 
 const PAGE = 65536;
-const WRKMEM = 16384;
+/** That of lzo1x_hc_compress, which wants most. */
+const WRKMEM = 16384 + 131072;
+const HC_LEVEL_MIN = 3;
 const RESULT = 64;
 /** Bytes a block may grow by when it cannot be compressed. */
 const worst = (length: number): number => (length >> 4) + 67;
@@ -26,6 +28,7 @@ interface LzoExports {
   lzo_arena(): number;
   lzo1x_1_compress(src: number, srclen: number, dst: number, dstcap: number, wrkmem: number): number;
   lzorle_1_compress(src: number, srclen: number, dst: number, dstcap: number, wrkmem: number): number;
+  lzo1x_hc_compress(src: number, srclen: number, dst: number, dstcap: number, wrkmem: number, level: number): number;
   lzo1x_decompress_safe(src: number, srclen: number, dst: number, dstcap: number, result: number): number;
   lzorle_decompress_safe(src: number, srclen: number, dst: number, dstcap: number, result: number): number;
   adler32(sum: number, p: number, len: number): number;
@@ -104,13 +107,18 @@ export class Lzo {
     if (bytes.byteOffset !== at || bytes.buffer !== this.#u8.buffer) this.#u8.set(bytes, at);
   }
 
-  /** @param rle lzo-rle, version 1 of the bitstream. @returns one LZO1X block */
-  compress(block: Uint8Array, rle = false): Uint8Array {
+  /**
+   * @param level 1 for LZO1X-1; 3 to 9 are slow and small
+   * @returns one LZO1X block
+   */
+  compress(block: Uint8Array, level = 1): Uint8Array {
     this.#reserve(block.length);
     this.#put(block, this.#plain);
-    const fn = rle ? this.#exports.lzorle_1_compress : this.#exports.lzo1x_1_compress;
-    const length = fn(this.#plain, block.length, this.#packed, block.length + worst(block.length), this.#wrkmem);
-    if (length < 0) throw new Error(`lzo1x_1_compress: error ${length}`);
+    const room = block.length + worst(block.length);
+    const length = level < HC_LEVEL_MIN
+      ? this.#exports.lzo1x_1_compress(this.#plain, block.length, this.#packed, room, this.#wrkmem)
+      : this.#exports.lzo1x_hc_compress(this.#plain, block.length, this.#packed, room, this.#wrkmem, level);
+    if (length < 0) throw new Error(`lzo: compressor's error ${length}`);
     return this.#u8.subarray(this.#packed, this.#packed + length);
   }
 

@@ -7,6 +7,7 @@
  */
 
 export { lzo1x_1_compress } from "./lzo1x_compress";
+export { lzo1x_hc_compress } from "./lzo1x_hc";
 export { lzorle_1_compress } from "./lzorle_compress";
 export { lzo1x_decompress_safe, lzorle_decompress_safe } from "./lzo1x_decompress";
 export { adler32 } from "./adler32";

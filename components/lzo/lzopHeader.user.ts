@@ -48,7 +48,9 @@ const NEEDED_CRC32 = 0x1001;
 /** LZO1X-1, LZO1X-1(15), LZO1X-999: one bitstream. */
 const METHODS = [1, 2, 3];
 const METHOD_LZO1X_1 = 1;
-const LEVEL = 5;
+const METHOD_LZO1X_999 = 3;
+/** Levels from here on are those of the slow compressor, in lzop as here. */
+export const SLOW_LEVEL = 7;
 const FILTER_MAX = 16;
 /** Bytes of the header between magic and name. */
 const FIXED = 25;
@@ -74,7 +76,7 @@ export interface Exactly {
 }
 
 /** The header of a member made here. */
-export function encodeHeader(header: { name: string; mode: number; mtime: number; crc32: boolean; stdin: boolean; stdout: boolean }, lzo: Lzo): Uint8Array {
+export function encodeHeader(header: { name: string; mode: number; mtime: number; level: number; crc32: boolean; stdin: boolean; stdout: boolean }, lzo: Lzo): Uint8Array {
   const name = Buffer.from(header.name).subarray(0, 255);
   const out = Buffer.alloc(LZOP_MAGIC.length + FIXED + name.length + 4);
   const io = (header.stdin ? F_STDIN : 0) | (header.stdout ? F_STDOUT : 0);
@@ -83,8 +85,8 @@ export function encodeHeader(header: { name: string; mode: number; mtime: number
   let at = out.writeUInt16BE(VERSION, LZOP_MAGIC.length);
   at = out.writeUInt16BE(LIB_VERSION, at);
   at = out.writeUInt16BE(header.crc32 ? NEEDED_CRC32 : NEEDED, at);
-  at = out.writeUInt8(METHOD_LZO1X_1, at);
-  at = out.writeUInt8(LEVEL, at);
+  at = out.writeUInt8(header.level < SLOW_LEVEL ? METHOD_LZO1X_1 : METHOD_LZO1X_999, at);
+  at = out.writeUInt8(header.level, at);
   at = out.writeUInt32BE(F_OS_UNIX | sums | io, at);
   at = out.writeUInt32BE(header.mode >>> 0, at);
   at = out.writeUInt32BE(header.mtime >>> 0, at);

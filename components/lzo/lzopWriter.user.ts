@@ -1,11 +1,10 @@
 /**
- * Writing `.lzo`: blocks of 256 KiB, each compressed with LZO1X-1 or, if that does not make it smaller,
- * stored as it is; with the checksum that the real lzop writes by default (Adler-32 of the data).
+ * Writing `.lzo`: blocks of 256 KiB, each compressed or, if that does not make it smaller, stored as it is; with the checksum that the real lzop writes by default (Adler-32 of the data).
  *
  * Memory: one block, its compressed form, and what the source hands over at a time.
  */
 import type { Lzo } from './lzoModule.user';
-import { encodeHeader, LZOP_BLOCK } from './lzopHeader.user';
+import { encodeHeader, LZOP_BLOCK, SLOW_LEVEL } from './lzopHeader.user';
 import type { Feed } from './lzopReader.user';
 
 export interface WriteOptions {
@@ -14,6 +13,8 @@ export interface WriteOptions {
   /** st_mode, and seconds since 1970. */
   mode: number;
   mtime: number;
+  /** 1 to 9, as lzop's: 7 to 9 are slow and small. */
+  level: number;
   /** CRC-32 instead of Adler-32. */
   crc32: boolean;
   stdin: boolean;
@@ -38,7 +39,7 @@ export async function* writeLzop(source: Feed, lzo: Lzo, options: WriteOptions):
     const room = lzo.buffer(block.length);
     room.set(block);
     const sum = options.crc32 ? lzo.crc32(room) : lzo.adler32(room);
-    const packed = lzo.compress(room);
+    const packed = lzo.compress(room, options.level < SLOW_LEVEL ? 1 : options.level);
     const smaller = packed.length < room.length;
     yield blockHead(room.length, smaller ? packed.length : room.length, sum);
     yield smaller ? packed : room;

@@ -89,7 +89,7 @@ function in_multi_find(ifp: Ifnet, group: u32): InMulti {
 /** Does `ifp` hear `group`? */
 export function in_mcast_member(ifp: Ifnet, group: u32): bool {
   if (group == ALL_HOSTS) return true;
-  return changetype<usize>(ifp) != 0 && in_multi_find(ifp, group);
+  return changetype<usize>(ifp) != 0 && changetype<usize>(in_multi_find(ifp, group)) != 0;
 }
 
 /** Has socket `inp` joined `group` on `ifp`? For the delivery of datagrams. */

@@ -9,7 +9,7 @@
  * Each is a callout in the control block. Retransmission and persist share one: a connection has
  * either data in flight or a closed window, never both with a timer running.
  */
-import { ETIMEDOUT } from "../../kernel/abi/errno";
+import { EHOSTDOWN, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT } from "../../kernel/abi/errno";
 import { SO_KEEPALIVE } from "../../kernel/abi/socket";
 import { callout_init, callout_pending, callout_schedule, callout_stop } from "../../kernel/kern/callout";
 import { getmicrouptime } from "../../kernel/kern/clock";
@@ -116,7 +116,12 @@ function tcp_timer_rexmt(arg: usize): void {
   tp.t_rtttime_us = 0;
   tp.t_flags |= v.TF_ACKNOW;
   tcp_rexmt_arm(tp);
-  tcp_output(tp);
+  const e = tcp_output(tp);
+  // The link has found that nobody is there (ARP): no use in trying for minutes.
+  if (tp.t_state == v.TCPS_SYN_SENT && (e == -EHOSTDOWN || e == -EHOSTUNREACH || e == -ENETUNREACH)) {
+    tcpstat.conndrops++;
+    tcp_drop(tp, EHOSTUNREACH);
+  }
 }
 
 function tcp_hasdata(tp: Tcpcb): bool {

@@ -3,7 +3,8 @@
  *
  *      bio ─► RamDisk (this file: sectors, partial blocks) ─► store (rd_store.ts: blocks of 4 KiB)
  *
- * Any number of devices up to RAMDISK_MAXDEVS share one region of RAMDISK_PAGES pages. They are made by
+ * Any number of devices up to RAMDISK_MAXDEVS share one region of RAMDISK_PAGES pages (or of RAMDISK_MEM
+ * bytes: a boot parameter, see ramdisk_param.ts). They are made by
  * "attach rd0 size=64M level=1 dedup=write limit=16M" (kernel/dev/diskctl.ts), or at boot by the
  * parameter RAMDISK="rd0 size=64M; rd1 size=1G". Every request is done when bio_submit returns.
  *
@@ -25,7 +26,7 @@ import { Pool, pool_getz, pool_init, pool_init_obj, pool_put } from "../../kerne
 import { RAMDISK_MAXDEVS } from "rump/tunables";
 import { ramdisk_command, ramdisk_put_stat, ramdisk_stat_init } from "./ramdisk_stat";
 import { ramdisk_scan_init, ramdisk_scan_kick } from "./ramdisk_scan";
-import { ramdisk_boot_attach } from "./ramdisk_param";
+import { ramdisk_boot_attach, ramdisk_boot_pages } from "./ramdisk_param";
 import { RDM_BLOCKS_MAX, RDS_KIND, RDS_SAME, rdm_get, rdm_next_hole, rdm_next_used } from "./rd_map";
 import { rd_scan_set } from "./rd_scan";
 import {
@@ -303,7 +304,9 @@ export function ramdisk_attach(): i32 {
   rs.devs = pool_init_obj<RamDisk>("ramdisk.devs", RAMDISK_MAXDEVS);
   rs.volumes = pool_init("ramdisk.volumes", offsetof<RdVolume>(), RAMDISK_MAXDEVS);
   rs.block = kmem_alloc(RD_BLOCK, 64, "ramdisk");
-  rd_store_init(cprng_fast64());
+  const pages = ramdisk_boot_pages();
+  if (pages < 0) return pages;
+  rd_store_init(cprng_fast64(), pages);
   ramdisk_scan_init();
   ramdisk_stat_init();
   rs.driver = kobj<RamdiskDriver>("ramdisk");

@@ -1,20 +1,24 @@
 /**
- * RAM disks that are there from the start: the boot parameter
+ * What can be said of RAM disks at boot:
  *
- *      RAMDISK="rd0 size=64M level=1; rd1 size=1G dedup=scan"
+ *      RAMDISK_MEM=256M                                          memory for all of them together
+ *      RAMDISK="rd0 size=64M level=1; rd1 size=1G dedup=scan"    disks that are there from the start
  *
- * which is the words of "attach", one device after the other. One that cannot be made ends the boot,
- * because whoever asked for it counts on it.
+ * The second is the words of "attach", one device after the other. One that cannot be made ends the
+ * boot, because whoever asked for it counts on it.
  */
 import { EINVAL } from "../../kernel/abi/errno";
 import { LOG_ERR } from "../../kernel/abi/rump";
-import { Args, ARGS_SIZE, arg_next, args_init } from "../../kernel/dev/blkargs";
+import { Args, ARGS_SIZE, arg_next, arg_number, args_init } from "../../kernel/dev/blkargs";
 import { BlkDriver } from "../../kernel/dev/blkdev";
 import { kmem_alloc } from "../../kernel/kern/kmem";
 import { log_begin, log_bytes, log_end, log_str } from "../../kernel/kern/log";
+import { RAMDISK_PAGES } from "rump/tunables";
+import { RD_PAGE_SHIFT } from "./rd_page";
 import { getparam } from "../../kernel/kern/rumpuser";
 
 const PARAM_MAX: i32 = 1024;
+const MEM_PAGES_MAX: i64 = 1 << 19;
 const SEMICOLON: u8 = 0x3b;
 
 /** Attach the device that `n` bytes at `text` describe; unit or -errno. */
@@ -29,6 +33,23 @@ function attach_one(driver: BlkDriver, a: Args, text: usize, n: i32): i32 {
     log_end();
   }
   return e;
+}
+
+/** Boot: pages for the store, or -EINVAL. */
+export function ramdisk_boot_pages(): i32 {
+  const text = kmem_alloc(PARAM_MAX, 8, "ramdisk");
+  const n = getparam("RAMDISK_MEM", text, PARAM_MAX);
+  if (n < 0) return RAMDISK_PAGES;
+  const a = changetype<Args>(kmem_alloc(ARGS_SIZE, 8, "ramdisk"));
+  a.a_val = text;
+  a.a_vallen = n;
+  const bytes = arg_number(a);
+  const pages = bytes >> RD_PAGE_SHIFT;
+  if (pages > 0 && pages < MEM_PAGES_MAX) return <i32>pages;
+  log_begin(LOG_ERR, "ramdisk");
+  log_str("RAMDISK_MEM must be a size below 2G");
+  log_end();
+  return -EINVAL;
 }
 
 /** Boot: attach what the parameter names. 0 or -errno. */

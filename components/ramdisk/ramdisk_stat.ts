@@ -5,7 +5,7 @@
  *      mm_stat       the store: what is really used, sharing counted
  *      ksm           pages_shared, pages_sharing, pages_unshared, pages_volatile, full_scans
  *      compact       compact now; pages given back
- *      memlimit size=N   most memory that all may use together (0: all of RAMDISK_PAGES)
+ *      memlimit size=N   most memory that all may use together (0: all there is)
  *      reset_max     begin the high-water mark anew
  *
  * Per device, compr_data_size and mem_used_total count each block as if it were not shared: with sharing
@@ -17,11 +17,10 @@ import { DEV_BSHIFT } from "../../kernel/abi/disk";
 import { Args, arg_is, arg_key, arg_next, arg_number } from "../../kernel/dev/blkargs";
 import { kput_char, kput_str, kput_u64 } from "../../kernel/kern/kstring";
 import { sysctl_fn } from "../../kernel/kern/sysctl";
-import { RAMDISK_PAGES } from "rump/tunables";
 import { RamDisk } from "./ramdisk";
 import { rd_compact_all, rd_pages_compacted } from "./rd_compact";
 import { ksm_pages_shared, ksm_pages_sharing, ksm_pages_unshared, ksm_pages_volatile, rd_entries, rd_entries_bytes, rd_entries_raw } from "./rd_entry";
-import { rd_page_hiwat, rd_page_limit, rd_page_reset_hiwat, rd_page_set_limit, rd_page_used, RD_PAGE_SHIFT } from "./rd_page";
+import { rd_page_hiwat, rd_page_limit, rd_page_reset_hiwat, rd_page_set_limit, rd_page_total, rd_page_used, RD_PAGE_SHIFT } from "./rd_page";
 import { ksm_full_scans } from "./rd_scan";
 import { RD_DEDUP_OFF, RD_DEDUP_SCAN, rdv_mem_used } from "./rd_store";
 
@@ -65,7 +64,7 @@ function put_store(at: usize, end: usize): usize {
   at = line(at, end, "mem_used_total", <u64>rd_page_used() << RD_PAGE_SHIFT);
   at = line(at, end, "mem_limit", <u64>rd_page_limit() << RD_PAGE_SHIFT);
   at = line(at, end, "mem_used_max", <u64>rd_page_hiwat() << RD_PAGE_SHIFT);
-  at = line(at, end, "mem_total", <u64>RAMDISK_PAGES << RD_PAGE_SHIFT);
+  at = line(at, end, "mem_total", <u64>rd_page_total() << RD_PAGE_SHIFT);
   at = line(at, end, "pages_compacted", rd_pages_compacted());
   return line(at, end, "raw_pages", rd_entries_raw());
 }
@@ -113,6 +112,6 @@ export function ramdisk_command(args: Args, at: usize, end: usize): i32 {
   if (!arg_next(args) || !arg_key(args, "size")) return -EINVAL;
   const n = arg_number(args);
   if (n < 0) return -EINVAL;
-  rd_page_set_limit(<u32>min<i64>(n >> RD_PAGE_SHIFT, RAMDISK_PAGES));
+  rd_page_set_limit(<u32>min<i64>(n >> RD_PAGE_SHIFT, rd_page_total()));
   return 0;
 }

@@ -13,9 +13,8 @@
  *
  * Entries are class-0 objects of rd_zspage.ts (24 bytes): they never move, so a map holds their place.
  */
-import { RAMDISK_PAGES } from "rump/tunables";
 import { kmem_alloc } from "../../kernel/kern/kmem";
-import { rd_page_alloc, rd_page_free, RD_PAGE_SIZE } from "./rd_page";
+import { rd_page_alloc, rd_page_free, rd_page_total, RD_PAGE_SIZE } from "./rd_page";
 import { zs_alloc, zs_class, zs_class_of, zs_free, zs_ptr } from "./rd_zspage";
 
 @unmanaged
@@ -61,7 +60,7 @@ let ix: RdIndex = changetype<RdIndex>(0);
 export function rd_entry_init(): void {
   ix = changetype<RdIndex>(kmem_alloc(offsetof<RdIndex>(), 64, "ramdisk"));
   let n: u32 = 1024;
-  while (n < <u32>RAMDISK_PAGES) n <<= 1;
+  while (n < rd_page_total()) n <<= 1;
   ix.mask = n - 1;
   ix.buckets = kmem_alloc(<usize>n << 2, 64, "ramdisk.index");
 }

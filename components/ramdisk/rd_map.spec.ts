@@ -3,7 +3,7 @@
  */
 import { RdMap, rdm_create, rdm_get, rdm_init, rdm_next_hole, rdm_next_used, rdm_resize, rdm_set } from "./rd_map";
 import { rd_page_init, rd_page_set_limit, rd_page_used } from "./rd_page";
-import { rnd, spec_memory, spec_seed } from "./rd_spec";
+import { SPEC_PAGES, rnd, spec_memory, spec_seed } from "./rd_spec";
 
 const M: usize = memory.data(20, 4);
 const N: u32 = 4096;
@@ -16,7 +16,7 @@ function map(): RdMap {
 
 beforeAll(() => {
   spec_memory();
-  rd_page_init();
+  rd_page_init(SPEC_PAGES);
   rdm_init();
 });
 

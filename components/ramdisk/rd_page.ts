@@ -1,7 +1,8 @@
 /**
- * The RAM disk's memory: RAMDISK_PAGES pages of 4 KiB, in one region carved at boot.
+ * The RAM disk's memory: pages of 4 KiB in one region carved at boot, RAMDISK_PAGES of them unless the
+ * boot parameter RAMDISK_MEM says otherwise.
  *
- *      page 1   2    3    4           fresh                 RAMDISK_PAGES
+ *      page 1   2    3    4           fresh                 total
  *      | used | free | used | free |  never touched yet …        |
  *                └─ list of free pages through their first word
  *
@@ -10,7 +11,6 @@
  * zero and costs the host nothing; freed pages are used again first. `limit` is what may be in use,
  * at most all of them. Alloc and free are O(1).
  */
-import { RAMDISK_PAGES } from "rump/tunables";
 import { kmem_alloc } from "../../kernel/kern/kmem";
 
 export const RD_PAGE_SHIFT: u32 = 12;
@@ -20,6 +20,7 @@ export const RD_PAGE_SIZE: u32 = 4096;
 class RdPages {
   /** Address of page 0, which does not exist. */
   base: usize;
+  total: u32;
   fresh: u32;
   free: u32;
   nout: u32;
@@ -29,12 +30,18 @@ class RdPages {
 
 let pg: RdPages = changetype<RdPages>(0);
 
-/** Boot. */
-export function rd_page_init(): void {
-  assert(RAMDISK_PAGES > 0 && RAMDISK_PAGES < 1 << 19, "ramdisk: RAMDISK_PAGES must be below 2 GiB");
+/** Boot, with `total` pages. */
+export function rd_page_init(total: u32): void {
+  assert(total > 0 && total < 1 << 19, "ramdisk: its memory must be below 2 GiB");
   pg = changetype<RdPages>(kmem_alloc(offsetof<RdPages>(), 64, "ramdisk"));
-  pg.base = kmem_alloc(<usize>RAMDISK_PAGES << RD_PAGE_SHIFT, RD_PAGE_SIZE, "ramdisk.pages") - RD_PAGE_SIZE;
-  pg.limit = RAMDISK_PAGES;
+  pg.base = kmem_alloc(<usize>total << RD_PAGE_SHIFT, RD_PAGE_SIZE, "ramdisk.pages") - RD_PAGE_SIZE;
+  pg.total = total;
+  pg.limit = total;
+}
+
+/** Pages there are. */
+export function rd_page_total(): u32 {
+  return pg.total;
 }
 
 /** Address of page `n`. */
@@ -48,7 +55,7 @@ export function rd_page_alloc(): u32 {
   let n = pg.free;
   if (n != 0) pg.free = load<u32>(rd_page_ptr(n));
   else n = ++pg.fresh;
-  assert(n <= <u32>RAMDISK_PAGES, "rd_page_alloc: more pages out than there are");
+  assert(n <= pg.total, "rd_page_alloc: more pages out than there are");
   pg.nout++;
   if (pg.nout > pg.hiwat) pg.hiwat = pg.nout;
   return n;
@@ -90,5 +97,5 @@ export function rd_page_limit(): u32 {
 
 /** Allow `pages` in use; fewer than are in use now stops growth, no more. 0 = all there are. */
 export function rd_page_set_limit(pages: u32): void {
-  pg.limit = pages == 0 || pages > <u32>RAMDISK_PAGES ? RAMDISK_PAGES : pages;
+  pg.limit = pages == 0 || pages > pg.total ? pg.total : pages;
 }

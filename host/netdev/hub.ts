@@ -76,9 +76,15 @@ export class Hub {
     if (mac === port.lastSource || (first & 1) !== 0) return;
     port.lastSource = mac;
     if (this.table.get(mac) === port) return;
-    if (this.table.size >= TABLE_MAX) this.table.delete(this.table.keys().next().value as number);
-    for (const other of this.ports) if (other.lastSource === mac && other !== port) other.lastSource = -1;
+    if (this.table.size >= TABLE_MAX) this.forget(this.table.keys().next().value as number);
+    this.forget(mac);
     this.table.set(mac, port);
+  }
+
+  private forget(mac: number): void {
+    const port = this.table.get(mac);
+    if (port?.lastSource === mac) port.lastSource = -1;
+    this.table.delete(mac);
   }
 }
 

@@ -12,7 +12,6 @@ import { EINVAL } from "../abi/errno";
 import * as ev from "../abi/event";
 import { CALLOUT_TICK_US, Callout, callout_init, callout_schedule, callout_stop } from "./callout";
 import { getmicrouptime } from "./clock";
-import { getmicrouptime } from "./clock";
 import { File } from "./file";
 import { Knote, knote_activate } from "./knote";
 

@@ -53,7 +53,8 @@ function pool_make(name: string, hdr: u32, rtid: u32, size: u32, n: u32, align: 
   p.pr_name = name;
   p.pr_hdr = hdr;
   p.pr_rtid = rtid;
-  p.pr_size = (size + hdr + align - 1) & ~(align - 1);
+  // Room for the link of the free list.
+  p.pr_size = (max<u32>(size, 4) + hdr + align - 1) & ~(align - 1);
   p.pr_max = n;
   p.pr_base = kmem_alloc(<usize>p.pr_size * n, align, name);
   if (pools.last) pools.last.pr_next = p;
@@ -64,12 +65,12 @@ function pool_make(name: string, hdr: u32, rtid: u32, size: u32, n: u32, align: 
 
 /** A pool of `n` objects of `size` bytes. Boot only. */
 export function pool_init(name: string, size: u32, n: u32, align: u32 = 16): Pool {
-  return pool_make(name, 0, 0, size < 4 ? 4 : size, n, align);
+  return pool_make(name, 0, 0, size, n, align);
 }
 
 /** A pool of `n` objects of class T with virtual methods. Boot only. */
 export function pool_init_obj<T>(name: string, n: u32): Pool {
-  return pool_make(name, 16, idof<T>(), offsetof<T>() < 4 ? 4 : offsetof<T>(), n, 16);
+  return pool_make(name, 16, idof<T>(), max<u32>(offsetof<T>(), 4), n, 16);
 }
 
 /** An object, its contents undefined; 0 when the pool is exhausted, which is counted. */

@@ -145,3 +145,40 @@ for (const backend of ['epoll', 'node']) {
     });
   });
 }
+
+describe('httpd: no descriptors left', () => {
+  it('stops accepting, and goes on when there are some again', async () => {
+    const web = await startWeb({ files: { a: 'A' } });
+    const fds: number[] = [];
+    try {
+      for (;;) fds.push(web.kernel.sys.open('/www/a', 0, 0));
+    } catch (error) {
+      assert.match((error as { code: string }).code, /^E[MN]FILE$/);
+    }
+    const wire = await web.connect();
+    wire.send(get('/a'));
+    await sleep(300);
+    assert.equal(wire.pending.length, 0);
+    const { runs } = web.kernel.pump;
+    await sleep(300);
+    assert.ok(web.kernel.pump.runs - runs < 20, 'it does not spin');
+    for (const fd of fds.splice(0)) web.kernel.sys.close(fd);
+    assert.equal((await wire.answer()).body.toString(), 'A');
+    await web.close();
+  });
+
+  it('lets go of cached files to open another', async () => {
+    const web = await startWeb({ files: { a: 'A', b: 'B' } });
+    const wire = await web.connect();
+    wire.send(get('/a'));
+    await wire.answer();
+    const fds: number[] = [];
+    try {
+      for (;;) fds.push(web.kernel.sys.open('/www/a', 0, 0));
+    } catch { /* none left */ }
+    wire.send(get('/b') + get('/a') + get('/b'));
+    for (const body of ['B', 'A', 'B']) assert.equal((await wire.answer()).body.toString(), body);
+    for (const fd of fds) web.kernel.sys.close(fd);
+    await web.close();
+  });
+});

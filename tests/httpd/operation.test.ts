@@ -178,6 +178,24 @@ describe('httpd: start and end', () => {
     await web.close();
   });
 
+  it('closes a connection as soon as its answer is out', async () => {
+    const data = pattern(9_000_000);
+    const web = await startWeb({ files: { big: data } });
+    const wire = await web.connect();
+    wire.socket.pause();
+    wire.send(get('/big'));
+    await sleep(100);
+    web.kernel.shutdown().catch(() => {});
+    await sleep(50);
+    const from = performance.now();
+    wire.socket.resume();
+    assert.ok((await wire.answer()).body.equals(data));
+    assert.equal(await wire.closed(), '');
+    assert.equal(await web.kernel.exited, 0);
+    assert.ok(performance.now() - from < 2000);
+    await web.close();
+  });
+
   it('does not wait for ever when it is to end', async () => {
     const web = await startWeb({ files: { a: 'A' }, params: { HTTPD_DRAIN_US: 300_000 } });
     const half = await web.connect();

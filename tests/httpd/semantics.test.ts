@@ -128,6 +128,7 @@ for (const backend of ['epoll', 'node']) {
       assert.equal((await web.request('/index.html/x')).status, 404);
       await web.kernel.fs.mkdir('/www/a "<dir>', { recursive: true });
       assert.equal((await web.request('/a%20%22%3Cdir%3E')).headers.get('location'), '/a%20%22%3Cdir%3E/');
+      assert.equal((await web.request('/dir?x=/y%20z')).headers.get('location'), '/dir/?x=/y%20z');
       // Two slashes in front would name another host.
       assert.equal((await web.request('//dir')).headers.get('location'), '/dir/');
     });

@@ -86,9 +86,9 @@ describe('lzop reads ours', { skip }, () => {
     }
   });
 
-  test('pipes, both checksums', async () => {
+  test('pipes, both checksums, every level', async () => {
     const data = mixed(2 * BLOCK + 1);
-    for (const options of [[], ['--crc32']]) {
+    for (const options of [[], ['--crc32'], ['-l', '1'], ['-l', '7'], ['-l', '8'], ['-l', '9', '--crc32']]) {
       for (const bytes of [data, Buffer.alloc(0)]) {
         const packed = await lzo(options, bytes);
         assert.equal(packed.status, 0, packed.stderr);

@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { withMemory } from '../../host/imageFile';
 import { buildComponent } from '../../tools/mkimage/build';
 
-const WRKMEM = 16384;
+const WRKMEM = 16384 + 131072;
 const CANARY = 0xa5;
 const CANARIES = 64;
 
@@ -17,6 +17,7 @@ interface Exports {
   lzo_arena(): number;
   lzo1x_1_compress(src: number, srclen: number, dst: number, dstcap: number, wrkmem: number): number;
   lzorle_1_compress(src: number, srclen: number, dst: number, dstcap: number, wrkmem: number): number;
+  lzo1x_hc_compress(src: number, srclen: number, dst: number, dstcap: number, wrkmem: number, level: number): number;
   lzo1x_decompress_safe(src: number, srclen: number, dst: number, dstcap: number, result: number): number;
   lzorle_decompress_safe(src: number, srclen: number, dst: number, dstcap: number, result: number): number;
 }
@@ -62,13 +63,19 @@ export class LzoModule {
     for (let i = 0; i < CANARIES; i++) if (this.u8[at + i] !== CANARY) throw new Error(`${what} wrote ${i + 1} byte(s) past its room`);
   }
 
-  compress(input: Uint8Array, rle = false, room = input.length + (input.length >> 4) + 67): Uint8Array | number {
+  /** @param how 1 LZO1X-1, 2 lzo-rle, 3 to 9 the slow compressor */
+  compress(input: Uint8Array, how = 1, room = input.length + (input.length >> 4) + 67): Uint8Array | number {
     this.u8.set(input, this.src);
     this.#guard(this.dst + room);
-    const fn = rle ? this.#exports.lzorle_1_compress : this.#exports.lzo1x_1_compress;
-    const length = fn(this.src, input.length, this.dst, room, this.wrkmem);
+    const length = this.compressAt(how, this.src, input.length, this.dst, room);
     this.#checkGuard(this.dst + room, 'compress');
     return length < 0 ? length : this.u8.subarray(this.dst, this.dst + length);
+  }
+
+  compressAt(how: number, src: number, length: number, dst: number, room: number): number {
+    if (how > 2) return this.#exports.lzo1x_hc_compress(src, length, dst, room, this.wrkmem, how);
+    const fn = how === 2 ? this.#exports.lzorle_1_compress : this.#exports.lzo1x_1_compress;
+    return fn(src, length, dst, room, this.wrkmem);
   }
 
   decompress(input: Uint8Array, room: number, rle = false): Outcome {
@@ -84,15 +91,16 @@ export class LzoModule {
 
 /**
  * Buffers that end where memory ends: an access behind one of them is a trap.
+ * @param how which compressor, 0 = decompress
  * @returns length or code
  */
-export function atTheEnd(module: LzoModule, input: Uint8Array, room: number, packing: boolean, outputLast: boolean): number {
-  const { exports: e, u8, wrkmem } = module;
+export function atTheEnd(module: LzoModule, input: Uint8Array, room: number, how: number, outputLast: boolean): number {
+  const { exports: e, u8 } = module;
   const end = u8.length;
   const src = outputLast ? module.src : end - input.length;
   const dst = outputLast ? end - room : module.dst;
   u8.set(input, src);
-  return packing ? e.lzo1x_1_compress(src, input.length, dst, room, wrkmem) : e.lzo1x_decompress_safe(src, input.length, dst, room, 0);
+  return how > 0 ? module.compressAt(how, src, input.length, dst, room) : e.lzo1x_decompress_safe(src, input.length, dst, room, 0);
 }
 
 /** The module as it is built now, with room for inputs of `room` bytes. */

@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { foldEvents } from '../../tools/test/events';
+import { choose } from '../../tools/test/main';
 import { needsOf } from '../../tools/test/needs';
 import { readMarkers, runTestFile } from '../../tools/test/nodeTest';
 import { readVerdict, tally, verdict, type StageResult } from '../../tools/test/outcome';
@@ -75,6 +76,22 @@ describe('markers', () => {
 
   it('tell what to install', () => {
     assert.deepEqual(needsOf("test('x', { skip: need('wrk', \"ab\") || need('netns') });"), ['wrk', 'ab', 'netns']);
+  });
+});
+
+describe('a filter', () => {
+  const names = (...filters: string[]): string => {
+    const { stages, specFilters, tests } = choose(root, filters);
+    return `${stages.map((each) => each.name).join('+')} [${specFilters.join(' ')}] ${tests.map((each) => each.source).join(' ')}`.trim();
+  };
+
+  it('chooses stages, test files and specs', () => {
+    assert.equal(names('tidy'), 'tidy []');
+    assert.equal(names('specs'), 'specs []');
+    assert.equal(names('components/lzo'), 'specs [components/lzo]');
+    assert.equal(names('tools/runner'), 'images [] tests/tools/runner.test.ts');
+    assert.throws(() => names('no-such-thing'), /no stage and no test file matches no-such-thing/);
+    assert.equal(choose(root, []).stages.length, 5);
   });
 });
 

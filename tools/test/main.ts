@@ -6,7 +6,8 @@
  *     specs     as-pect, beside the sources    compile   every function, reached or not
  *     tests/…   node:test files, CONCURRENCY at a time, those marked @alone one by one at the end
  *
- * A filter keeps the stages of that name and the test files whose path contains it. Failures are
+ * A filter keeps the stages of that name, the test files whose path contains it, and the specs if it
+ * names something below kernel/ or components/. Failures are
  * shown as they come and again at the end, skips with their reasons after them, and the last line is
  * exactly "N passed, N failed" (", N skipped" where there are any). Under CI=true a skip has failed.
  * TEST_DEADLINE (seconds) bounds the whole: what has not run by then has failed.
@@ -16,9 +17,11 @@ import { bold, dim, duration, green, red, step, table, yellow } from '../lib/ter
 import { installNeeds } from './needs';
 import { findTests, runTestFile, tail, type TestFile } from './nodeTest';
 import { failedOf, tally, verdict, type StageResult } from './outcome';
-import { STAGES } from './stages';
+import { STAGES, type Stage } from './stages';
 
 const CONCURRENCY = 2;
+/** Lines of a failure that are shown again at the end. */
+const SUMMARY_LINES = 40;
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
@@ -113,35 +116,49 @@ function showSummary(stages: StageResult[], files: StageResult[], strict: boolea
   say(`\n${table(['stage', 'passed', 'failed', 'skipped', 'time'], rows)}`);
   const all = [...stages, ...files];
   if (all.some((stage) => stage.failures.length > 0)) say(`\n${bold('Failures')}`);
-  for (const stage of all) for (const { name, detail } of stage.failures) say(`${red('✗')} ${bold(name)}\n${indent(tail(detail, 20))}`);
+  for (const stage of all) for (const { name, detail } of stage.failures) say(`${red('✗')} ${bold(name)}\n${indent(tail(detail, SUMMARY_LINES))}`);
   const skips = all.flatMap((stage) => stage.skips);
   if (skips.length > 0) say(`\n${bold(strict ? 'Skipped, which is a failure under CI' : 'Skipped')}\n${skips.map(({ name, reason }) => `${yellow('-')} ${name}: ${reason}`).join('\n')}`);
+}
+
+interface Choice {
+  stages: Stage[];
+  /** For the stage specs. */
+  specFilters: string[];
+  tests: TestFile[];
+}
+
+/** What the filters choose; everything if there are none. */
+export function choose(root: string, filters: string[]): Choice {
+  if (filters.length === 0) return { stages: STAGES, specFilters: [], tests: findTests(root, []) };
+  const names = new Set(STAGES.map((stage) => stage.name));
+  const specFilters = filters.filter((filter) => /^(?:kernel|components)\b/.test(filter));
+  const fileFilters = filters.filter((filter) => !names.has(filter) && !specFilters.includes(filter));
+  const tests = fileFilters.length > 0 ? findTests(root, fileFilters) : [];
+  const wanted = new Set([...filters, ...(specFilters.length > 0 ? ['specs'] : []), ...(tests.length > 0 ? ['images'] : [])]);
+  const stages = STAGES.filter((stage) => wanted.has(stage.name));
+  if (stages.length === 0) throw new Error(`no stage and no test file matches ${filters.join(', ')}`);
+  return { stages, specFilters, tests };
 }
 
 export async function main(filters: string[], context: ToolContext): Promise<number> {
   const strict = process.env.CI === 'true';
   const deadline = Date.now() + Number(process.env.TEST_DEADLINE ?? 3600) * 1000;
-  const wantsStage = (name: string): boolean => filters.length === 0 || filters.includes(name);
-  const stageNames = new Set(STAGES.map((stage) => stage.name));
-  const fileFilters = filters.filter((filter) => !stageNames.has(filter));
-  const tests = filters.length > 0 && fileFilters.length === 0 ? [] : findTests(context.root, fileFilters);
-  const chosen = STAGES.filter((stage) => wantsStage(stage.name) || (stage.name === 'images' && tests.length > 0));
-  if (chosen.length === 0 && tests.length === 0) throw new Error(`no stage and no test file matches ${filters.join(', ')}`);
-
+  const chosen = choose(context.root, filters);
   const stages: StageResult[] = [];
   const bundled = await bundleHost(context);
   stages.push(bundled);
   showFailures(bundled);
-  for (const stage of chosen) {
+  for (const stage of chosen.stages) {
     if (stage.needsHost && failedOf(bundled) > 0) {
       stages.push({ name: stage.name, passed: 0, failures: [{ name: stage.name, detail: 'not run: the host does not bundle' }], skips: [], ms: 0 });
       continue;
     }
-    const result = await step<StageResult>(`${stage.name}: ${stage.about}`, (note) => stage.run(context, fileFilters, note));
+    const result = await step<StageResult>(`${stage.name}: ${stage.about}`, (note) => stage.run(context, chosen.specFilters, note));
     stages.push(result);
     showFailures(result);
   }
-  const files = tests.length > 0 ? await runFiles(context, tests, deadline) : [];
+  const files = chosen.tests.length > 0 ? await runFiles(context, chosen.tests, deadline) : [];
   showSummary(stages, files, strict);
   const count = tally([...stages, ...files], strict);
   say(`\n${verdict(count)}`);

@@ -24,7 +24,8 @@ export interface Stage {
 /** Count a program that ended: by its own last line if it has one, else as one check. */
 export function resultOf(name: string, child: ChildResult): StageResult {
   const own = readVerdict(child.output);
-  const detail = child.timedOut ? `stopped after ${child.ms} ms\n${tail(child.output, TAIL_LINES)}` : tail(child.output, TAIL_LINES);
+  const bad = child.output.split('\n').filter((line) => !/^\s*✓/.test(line)).join('\n');
+  const detail = child.timedOut ? `stopped after ${child.ms} ms\n${tail(bad, TAIL_LINES)}` : tail(bad, TAIL_LINES);
   const ended = child.code === 0 && !child.timedOut;
   if (own === null) return { name, passed: ended ? 1 : 0, failures: ended ? [] : [{ name, detail }], skips: [], ms: child.ms };
   const failed = Math.max(own.failed, ended ? 0 : 1);

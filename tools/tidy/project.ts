@@ -2,7 +2,7 @@
  * The tree as tidy sees it: paths, texts, syntax trees, and which world each file belongs to.
  *
  *     as       the image's language: kernel/, components/            compiled by asc
- *     spec     as-pect specs beside those, and their helpers (x_spec_y.ts)
+ *     spec     as-pect specs beside those, and their helpers (x_spec.ts, x_spec_y.ts)
  *     ts       the host's: host/, tools/, tests/, *.user.ts, *.cli.ts compiled by tsc, bundled by esbuild
  *     js       plain JavaScript that runs before anything is installed
  *     fixture  inputs of tests, held to nothing
@@ -37,7 +37,7 @@ export function kindOf(path: string): Kind {
   if (path.endsWith('.mjs') || path.endsWith('.js')) return 'js';
   if (!path.endsWith('.ts')) return 'other';
   if (!/^(?:kernel|components)\//.test(path)) return /^(?:host|tools|tests)\//.test(path) ? 'ts' : 'other';
-  if (/(?:\.spec|_spec_\w+)\.ts$/.test(path)) return 'spec';
+  if (/(?:\.spec|_spec(?:_\w+)?)\.ts$/.test(path)) return 'spec';
   return /\.(?:user|cli|test)\.ts$/.test(path) ? 'ts' : 'as';
 }
 
