@@ -4,11 +4,13 @@
  * An image is a function of (clock, entropy, frames, completions). With `virtualClock` and
  * `seededEntropy` the first two are the caller's: two boots which are given the same inputs end
  * with the same memory (kernel.memoryHash()). Under a virtual clock the pump arms no timer of the
- * host; time moves by kernel.advance() only.
+ * host; time moves by kernel.advance() only. Network devices that delay frames hang their timers on the
+ * same clock: they fire while it is moved, in order.
  *
  * Times are microseconds in doubles: exact to 2^53 µs, 285 years.
  */
 import { createHash, randomFillSync } from 'node:crypto';
+import { TimerHeap } from './timerHeap';
 
 /** A source of time. Both readings in microseconds. */
 export interface Clock {
@@ -27,6 +29,10 @@ export interface VirtualClock extends Clock {
   advance(us: number): void;
   /** Move forward to the monotonic moment `us`; a moment in the past is an error. */
   advanceTo(us: number): void;
+  /** Call `fn` when the clock has been moved `us` microseconds from now. @returns takes it back */
+  after(us: number, fn: () => void): () => void;
+  /** The moment of the next of these calls, monotonic µs; -1 when there is none. */
+  nextTimer(): number;
 }
 
 /** A source of random bytes. */
@@ -59,18 +65,31 @@ export function virtualClock(start: number | Date | string = '2024-01-01T00:00:0
   const startUs = typeof start === 'number' ? start : new Date(start).getTime() * 1000;
   if (!Number.isFinite(startUs)) throw new RangeError(`virtualClock: ${String(start)} is not a time`);
   let now = 0;
+  const timers = new TimerHeap();
+
+  /** Time passes: what is due meanwhile is called at its own moment. */
+  function moveTo(us: number): void {
+    for (let at = timers.next(); at >= 0 && at <= us; at = timers.next()) {
+      now = Math.max(now, at);
+      timers.take()();
+    }
+    now = Math.max(now, us);
+  }
+
   return {
     virtual: true,
     realtime: () => startUs + now,
     monotonic: () => now,
     advance(us) {
       if (!(us >= 0)) throw new RangeError(`virtualClock: cannot advance by ${us} µs`);
-      now += us;
+      moveTo(now + us);
     },
     advanceTo(us) {
       if (!(us >= now)) throw new RangeError(`virtualClock: ${us} µs is before now (${now} µs)`);
-      now = us;
+      moveTo(us);
     },
+    after: (us, fn) => timers.add(now + Math.max(0, us), fn),
+    nextTimer: () => timers.next(),
   };
 }
 

@@ -22,6 +22,7 @@ export type { DirectoryEntry, FileStats } from './api/fsSync';
 export { NetServer } from './api/netServer';
 export { NetSocket } from './api/netSocket';
 export { DgramSocket } from './api/dgram';
+export { Pinger, type PingOptions, type PingReply, type PingSummary, type PingTrouble } from './api/ping';
 export type { SockAddress } from './api/sockaddr';
 export type { Kevent } from './api/sysSockets';
 export type { SysctlNode, SysctlValue } from './api/sysctl';

@@ -3,6 +3,7 @@
  *
  *      kernel.sys       raw system calls        kernel.net, kernel.dgram   sockets shaped like Node's
  *      kernel.fs        files                   kernel.sysctl(name)        what the kernel exposes
+ *      kernel.ping()    is anybody there?
  *      kernel.advance() virtual time            kernel.snapshot()          memory, saved and put back
  *
  * It ends in one of three ways: by itself (`exited` resolves with the status), by a panic (`exited`
@@ -16,6 +17,7 @@ import { type Dgram, makeDgram } from './api/dgram';
 import { KernelFs } from './api/fs';
 import { KEvents } from './api/kevents';
 import { makeNet, type Net } from './api/net';
+import { Pinger, type PingOptions } from './api/ping';
 import { Sysctl, type SysctlNode, type SysctlValue } from './api/sysctl';
 import { Sys } from './api/sysSockets';
 import type { KernelConsole } from './console';
@@ -131,6 +133,16 @@ export class Kernel extends EventEmitter {
     return this.sysctls.get(name);
   }
 
+  /** Set `name` without reading it again. @throws SystemError */
+  sysctlSet(name: string, value: SysctlValue): void {
+    this.sysctls.set(name, value);
+  }
+
+  /** The answer of function `name` to a question of its own kind: the rest of a table, a look-up. */
+  sysctlAsk(name: string, question: string): SysctlValue {
+    return this.sysctls.ask(name, question);
+  }
+
   /** Every readable node with its value. */
   sysctlAll(): Record<string, SysctlValue> {
     return this.sysctls.all();
@@ -139,6 +151,15 @@ export class Kernel extends EventEmitter {
   /** Names and types of all nodes. */
   sysctlList(): SysctlNode[] {
     return this.sysctls.list();
+  }
+
+  /**
+   * Send echo requests to `address` from within the image.
+   * @throws SystemError if it has no raw sockets, or no more of them
+   */
+  ping(address: string, options?: PingOptions): Pinger {
+    const { sys, kevents, pump } = this;
+    return new Pinger({ sys, kevents, now: () => pump.nowUs, flush: () => pump.flush() }, address, options);
   }
 
   /** Run until nothing is to be done at this moment (manual and virtual-clock kernels, tests). */

@@ -87,6 +87,9 @@ export class Pump {
   /** Does time move by the caller's hand? */
   get isVirtual(): boolean { return this.clock.virtual; }
 
+  /** Monotonic time of the image's clock, µs. */
+  get nowUs(): number { return this.clock.monotonic(); }
+
   /** Ask for a run at the end of this turn of the event loop, marking an interrupt source if given. */
   kick(source = -1): void {
     if (source >= 0) this.sources |= 1 << source;
@@ -121,8 +124,8 @@ export class Pump {
     const clock = this.virtualClock();
     const target = clock.monotonic() + us;
     this.run();
-    while (!this.stopped && this.deadlineUs >= 0 && this.deadlineUs <= target) {
-      clock.advanceTo(Math.max(this.deadlineUs, clock.monotonic()));
+    for (let at = this.nextEvent(clock); !this.stopped && at >= 0 && at <= target; at = this.nextEvent(clock)) {
+      clock.advanceTo(Math.max(at, clock.monotonic()));
       this.run();
     }
     clock.advanceTo(target);
@@ -139,11 +142,19 @@ export class Pump {
     const end = clock.monotonic() + limitUs;
     this.run();
     while (!done()) {
-      if (this.stopped || this.deadlineUs < 0 || this.deadlineUs > end) return false;
-      clock.advanceTo(Math.max(this.deadlineUs, clock.monotonic()));
+      const at = this.nextEvent(clock);
+      if (this.stopped || at < 0 || at > end) return false;
+      clock.advanceTo(Math.max(at, clock.monotonic()));
       this.run();
     }
     return true;
+  }
+
+  /** When something happens next: the image's deadline, or a timer of the clock. -1 never. */
+  private nextEvent(clock: VirtualClock): number {
+    const timer = clock.nextTimer();
+    if (timer < 0 || this.deadlineUs < 0) return Math.max(timer, this.deadlineUs);
+    return Math.min(timer, this.deadlineUs);
   }
 
   /** The deadline timer keeps the process alive (the default). */

@@ -17,14 +17,14 @@
  * more. Entries come from a pool and their memory is never anything else: a pointer kept in a route
  * (rt_llinfo) is checked by address and interface, and need not be taken back.
  */
-import { ETHER_MAXARP, ETHER_MAXINCOMPLETE } from "rump/tunables";
+import { ETHER_MAXARP, ETHER_MAXHOLD, ETHER_MAXINCOMPLETE } from "rump/tunables";
 import { CALLOUT_SIZE, Callout, callout_init, callout_stop } from "../../kernel/kern/callout";
 import { cprng_strong } from "../../kernel/kern/cprng";
 import { kmem_alloc } from "../../kernel/kern/kmem";
 import { Pool, pool_get, pool_index, pool_init, pool_ptr, pool_put } from "../../kernel/kern/pool";
 import { SIPHASH_KEYLEN, siphash13_2 } from "../../kernel/kern/siphash";
 import { Ifnet } from "../../kernel/net/ifnet";
-import { Mbuf } from "../../kernel/net/mbuf";
+import { MNULL, Mbuf, m_freem } from "../../kernel/net/mbuf";
 import { arpstat } from "./ether_stat";
 
 /** la_state. From LA_STALE on the hardware address is known and used. */
@@ -89,13 +89,12 @@ class ArpTable {
   live: Lllist;
   incomplete: Lllist;
   key: usize;
-  timer_fn: i32;
 }
 
 let at: ArpTable = changetype<ArpTable>(0);
 const NONE: Llentry = changetype<Llentry>(0);
 
-/** Carve the table; `expire(entry)` is what entries' timers call. Boot only. */
+/** Carve the table. Boot only. */
 export function arp_table_boot(): void {
   assert(offsetof<Llentry>() <= LA_TIMER, "arp: LA_TIMER");
   at = changetype<ArpTable>(kmem_alloc(offsetof<ArpTable>(), 64, "arp"));
@@ -175,12 +174,99 @@ function arp_victim(reachable_too: bool): Llentry {
   return NONE;
 }
 
+/** Forget `la`, and the packets that wait for it. */
+export function arp_free(la: Llentry): void {
+  assert(la.la_state != LA_FREE, "arp_free: free");
+  arp_purge(la);
+  callout_stop(la.la_timer);
+  list_remove(list_of(la), la);
+  let slot = bucket_of(la.la_ifp, la.la_addr);
+  while (load<usize>(slot) != changetype<usize>(la)) {
+    assert(load<usize>(slot) != 0, "arp_free: not in the table");
+    slot = load<usize>(slot) + offsetof<Llentry>("la_next");
+  }
+  store<usize>(slot, changetype<usize>(la.la_next));
+  la.la_state = LA_FREE;
+  la.la_addr = 0;
+  pool_put(at.pool, changetype<usize>(la));
+}
+
+function arp_evict(la: Llentry): void {
+  arpstat.evicted++;
+  arp_free(la);
+}
+
+// ── packets that wait ────────────────────────────────────────────────────────────────────────────
+
+/** Let `m` wait for `la`; of more than ETHER_MAXHOLD the oldest is dropped. */
+export function la_enqueue(la: Llentry, m: Mbuf): void {
+  arpstat.dfrtotal++;
+  if (la.la_nhold >= ETHER_MAXHOLD) {
+    arpstat.dfrdropped++;
+    m_freem(la_dequeue(la));
+  }
+  m.m_nextpkt = MNULL;
+  if (la.la_hold) la.la_holdtail.m_nextpkt = m;
+  else la.la_hold = m;
+  la.la_holdtail = m;
+  la.la_nhold++;
+}
+
+/** The packet that waited longest for `la`, or null. */
+export function la_dequeue(la: Llentry): Mbuf {
+  const m = la.la_hold;
+  if (!m) return m;
+  la.la_hold = m.m_nextpkt;
+  m.m_nextpkt = MNULL;
+  la.la_nhold--;
+  assert(la.la_nhold >= 0, "arp: held packets");
+  return m;
+}
+
+/** All that waits for `la`, linked by m_nextpkt, or null. */
+export function la_dequeueall(la: Llentry): Mbuf {
+  const m = la.la_hold;
+  la.la_hold = MNULL;
+  la.la_nhold = 0;
+  return m;
+}
+
+/** Drop what waits for `la`. */
+function arp_purge(la: Llentry): void {
+  for (let m = la_dequeue(la); m; m = la_dequeue(la)) {
+    arpstat.dfrdropped++;
+    m_freem(m);
+  }
+}
+
+// ── all entries ──────────────────────────────────────────────────────────────────────────────────
+
+function la_from(index: u32): Llentry {
+  for (; index < at.pool.pr_fresh; index++) {
+    const la = changetype<Llentry>(pool_ptr(at.pool, index));
+    if (la.la_state != LA_FREE) return la;
+  }
+  return NONE;
+}
+
+/** The first of all entries, or null. */
+export function arp_first(): Llentry {
+  return la_from(0);
+}
+
+/** The one after `la` (which may have been freed since), or null. */
+export function arp_next(la: Llentry): Llentry {
+  return la_from(pool_index(at.pool, changetype<usize>(la)) + 1);
+}
+
+// ── new ones ─────────────────────────────────────────────────────────────────────────────────────
+
 /**
  * A new entry for `addr` on `ifp`, in `state`. `needed`: we have packets for it, so an entry that is
  * reachable but unused, or another unanswered one, may make way; else only idle ones. Null if none did.
- * `drop(la)` gets rid of what a victim holds.
+ * Its timer calls `timer(entry)`, and is not armed yet.
  */
-export function arp_create(ifp: Ifnet, addr: u32, state: i32, needed: bool): Llentry {
+export function arp_create(ifp: Ifnet, addr: u32, state: i32, needed: bool, timer: (la: usize) => void): Llentry {
   if (state == LA_INCOMPLETE && at.incomplete.count >= ETHER_MAXINCOMPLETE) arp_evict(at.incomplete.first);
   let p = pool_get(at.pool);
   if (p == 0) {
@@ -203,6 +289,7 @@ export function arp_create(ifp: Ifnet, addr: u32, state: i32, needed: bool): Lle
   la.la_addr = addr;
   la.la_ifp = ifp;
   la.la_state = state;
+  callout_init(la.la_timer, timer, p);
   list_append(list_of(la), la);
   return la;
 }

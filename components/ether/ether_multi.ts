@@ -63,7 +63,8 @@ export function ether_addmulti(em: EtherMulti, sa: usize): i32 {
       em.em_all++;
       return 0;
     }
-    at = em.em_tab + (<usize>em.em_count++ << 3);
+    at = em.em_tab + (<usize>em.em_count << 3);
+    em.em_count++;
     ether_copy(at, mac);
     store<u16>(at, 0, 6);
   }
@@ -84,6 +85,8 @@ export function ether_delmulti(em: EtherMulti, sa: usize): i32 {
   }
   const joins = load<u16>(at, 6) - 1;
   store<u16>(at, joins, 6);
-  if (joins == 0) store<u64>(at, load<u64>(em.em_tab + (<usize>--em.em_count << 3)));
+  if (joins > 0) return 0;
+  em.em_count--;
+  store<u64>(at, load<u64>(em.em_tab + (<usize>em.em_count << 3)));
   return 0;
 }

@@ -12,6 +12,7 @@ import { in_ifaddr_boot } from "./in_ifaddr";
 import { in_mcast_boot } from "./in_mcast";
 import { in_netconf_boot } from "./in_netconf";
 import { in_pcb_user_boot } from "./in_pcb_user";
+import { in_pcblist_boot } from "./in_pcblist";
 import { in_redirect_boot } from "./in_redirect";
 import { in_stat_boot } from "./in_stat";
 import { ip_forward_boot } from "./ip_forward";
@@ -45,6 +46,7 @@ export function netinet_init(): i32 {
   tcp_attach();
   udp_init();
   rip_init();
+  in_pcblist_boot();
   return 0;
 }
 

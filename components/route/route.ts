@@ -54,7 +54,7 @@ function rt_limited(src: u32): Rtentry {
   for (let rt = rt_first(AF_INET); rt; rt = rt_next(rt)) {
     if ((rt.rt_flags & RTF_BROADCAST) == 0) continue;
     if (from && rt.rt_ifa == from) return rt;
-    if (!best) best = rt;
+    if (!best || rt.rt_ifp.if_index < best.rt_ifp.if_index) best = rt;
   }
   return from ? changetype<Rtentry>(0) : best;
 }

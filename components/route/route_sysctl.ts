@@ -6,11 +6,12 @@
  *              change DST[/LEN] WAY [metric N] [mtu N] [src ADDR]     WAY: a gateway's address,
  *              del DST[/LEN] [GATEWAY] [metric N]                     "dev IF", "reject" or "blackhole"
  *              flush                                                  those of no address
+ *      ask:    get ADDR                         the line of the route that a packet to ADDR takes, or ESRCH
  *
  * Flags are netstat's: U up, G gateway, H host, R reject, B blackhole, S static, D dynamic, l local,
  * b broadcast, C connected. `-` is none, expire is in seconds. A DST without a length is a host.
  */
-import { EINVAL, ENXIO, ERANGE } from "../../kernel/abi/errno";
+import { EINVAL, ENXIO, ERANGE, ESRCH } from "../../kernel/abi/errno";
 import { CTLFLAG_RW } from "../../kernel/abi/rump";
 import { AF_INET } from "../../kernel/abi/socket";
 import { getmicrouptime } from "../../kernel/kern/clock";
@@ -25,7 +26,7 @@ import {
 } from "../../kernel/net/route";
 import { rtrequest } from "./route_request";
 import { rt_ifa_in } from "./route_ifa";
-import { RTF_OFADDR, rt_first, rt_next, rt_remove, rt_static } from "./route_table";
+import { RTF_OFADDR, rt_first, rt_lookup, rt_next, rt_remove, rt_static } from "./route_table";
 
 /** The command under way: what is left of it, and what it asks for so far. */
 @unmanaged
@@ -190,9 +191,21 @@ function rt_command(p: usize, n: i32): i32 {
   return parse_options() ? rtrequest(cmd, rc.info) : -EINVAL;
 }
 
-/** sysctl net.route.table. */
+/** Answer the question "get ADDR" of `n` bytes at `p`. Bytes written, -ESRCH, -ERANGE or -EINVAL. */
+function rt_question(buf: usize, len: i32, p: usize, n: i32): i32 {
+  const k = ktext_word(p, n);
+  const skip = ktext_next(p, n, k);
+  const addr = kparse_ipv4(p + skip, ktext_trim(p + skip, n - skip));
+  if (!kstr_eq(p, k, "get") || addr < 0) return -EINVAL;
+  const rt = rt_lookup(<u32>addr);
+  if (!rt) return -ESRCH;
+  const at = put_route(buf, buf + <usize>len, rt);
+  return at == buf + <usize>len ? -ERANGE : <i32>(at - buf);
+}
+
+/** sysctl net.route.table: a command if there is no room for an answer, a question if there is. */
 function rt_control(buf: usize, len: i32, newp: usize, newlen: i32): i32 {
-  if (newlen > 0) return rt_command(newp, newlen);
+  if (newlen > 0) return len > 0 ? rt_question(buf, len, newp, newlen) : rt_command(newp, newlen);
   const end = buf + <usize>len;
   let at = buf;
   for (let rt = rt_first(AF_INET); rt; rt = rt_next(rt)) at = put_route(at, end, rt);

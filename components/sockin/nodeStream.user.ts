@@ -179,7 +179,12 @@ export class NodeStream extends NodeSocket {
   abort(): void {
     this.dead = true;
     this.stopListening();
-    this.socket?.resetAndDestroy();
+    const socket = this.socket;
+    // libuv refuses to reset a handle that is shutting down, and Node then leaks it; and while it
+    // connects Node would wait for the connection.
+    const settled = !this.connecting && (!socket?.writableEnded || socket.writableFinished);
+    if (settled) socket?.resetAndDestroy();
+    else socket?.destroy();
   }
 
   local(): Endpoint {

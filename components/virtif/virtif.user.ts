@@ -59,6 +59,10 @@ class Unit implements NetdevPort {
     return false;
   }
 
+  starve(): void {
+    this.starved = true;
+  }
+
   flush(): void {
     this.host.intr(this.source);
     this.host.flush();

@@ -11,8 +11,10 @@
  * callback of the event loop.
  */
 import {
-  EV_ADD, EV_CLEAR, EV_EOF, EVFILT_READ, EVFILT_WRITE, KE_DATA, KE_FFLAGS, KE_FILTER, KE_FLAGS, KE_UDATA, KEVENT_SIZE,
+  EV_ADD, EV_CLEAR, EV_DELETE, EV_EOF, EV_ONESHOT, EVFILT_READ, EVFILT_TIMER, EVFILT_WRITE, KE_DATA, KE_FFLAGS, KE_FILTER,
+  KE_FLAGS, KE_UDATA, KEVENT_SIZE, NOTE_USECONDS,
 } from '../../kernel/abi/event';
+import { ENOENT } from '../../kernel/abi/errno';
 import { RING_HOSTKQ } from '../../kernel/abi/rump';
 import { SYS_kevent, SYS_kqueue, SYS_kqueue_host } from '../../kernel/abi/syscall';
 import { SystemError } from '../errtrans';
@@ -21,7 +23,7 @@ import type { Sys } from './sysSockets';
 /** Who waits for a descriptor. */
 export interface Watcher {
   /**
-   * @param filter EVFILT_READ or EVFILT_WRITE
+   * @param filter EVFILT_READ or EVFILT_WRITE, or EVFILT_TIMER after setTimer()
    * @param data bytes to read, connections to accept, or room to write
    * @param eof the other side has finished (READ) or will read no more (WRITE)
    */
@@ -80,6 +82,16 @@ export class KEvents {
     this.watchers.delete(id);
   }
 
+  /** Give watcher `id` one EVFILT_TIMER event in `us` microseconds of the image's clock; again moves it. */
+  setTimer(id: number, us: number): void {
+    this.changeTimer(id, EV_ADD | EV_ONESHOT, us);
+  }
+
+  /** No timer event any more. */
+  clearTimer(id: number): void {
+    this.changeTimer(id, EV_DELETE, 0);
+  }
+
   /** Fetch and hand out what is ready; called by the pump after every run. */
   poll(): void {
     if (!this.isReady || this.polling) return;
@@ -99,6 +111,14 @@ export class KEvents {
     const watchers = [...this.watchers.values()];
     this.watchers.clear();
     for (const watcher of watchers) watcher.onGone(error);
+  }
+
+  /** The timer of a watcher has its id as its own. What is not there need not be deleted. */
+  private changeTimer(id: number, flags: number, us: number): void {
+    const { sys } = this;
+    sys.putKevent(sys.data, { ident: id, filter: EVFILT_TIMER, flags, fflags: NOTE_USECONDS, udata: id, data: Math.ceil(us) });
+    const result = sys.raw(SYS_kevent, this.kq, sys.data, 1, 0, 0);
+    if (result < 0 && result !== -ENOENT) throw new SystemError(result, 'kevent');
   }
 
   private open(): void {

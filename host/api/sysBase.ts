@@ -25,6 +25,8 @@ export const atLength = 5632;
 export const atOption = 6144;
 export const atData = 8192;
 
+/** Bytes between the option and the data. */
+export const optionMax: number = atData - atOption;
 /** Most bytes that one call can carry. */
 export const dataMax: number = RUMP_HOSTBUF_SIZE - atData;
 

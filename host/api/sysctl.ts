@@ -6,11 +6,11 @@
  *
  * The list of names is fetched once: nodes are only added while booting.
  */
-import { ENOENT } from '../../kernel/abi/errno';
+import { E2BIG, ENOENT } from '../../kernel/abi/errno';
 import { CTLFLAG_RW, CTLTYPE_FUNC, CTLTYPE_INT, CTLTYPE_QUAD, CTLTYPE_STRING } from '../../kernel/abi/rump';
 import { SYS_sysctlbyname, SYS_sysctlnext } from '../../kernel/abi/syscall';
 import { SystemError } from '../errtrans';
-import { atPath, atStruct, dataMax } from './sysBase';
+import { atOption, atPath, atStruct, dataMax, optionMax } from './sysBase';
 import type { Sys } from './sysSockets';
 
 export type SysctlValue = number | bigint | string | Buffer;
@@ -46,6 +46,12 @@ export class Sysctl {
     if (type !== 'quad') return decode(bytes);
     const value = bytes.readBigInt64LE(0);
     return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
+  }
+
+  /** What the function `name` answers to `question`; every function has its own questions. */
+  ask(name: string, question: string): SysctlValue {
+    this.node(name);
+    return decode(this.transfer(name, Buffer.from(question), true));
   }
 
   /** Set `name`. @throws SystemError EPERM if it cannot be set, ERANGE if the value is out of range */
@@ -89,20 +95,19 @@ export class Sysctl {
     return found;
   }
 
-  /** Read (value null) or set; the bytes read. */
-  private transfer(name: string, value: Uint8Array | null): Buffer {
+  /** Read (value null), set, or both (`answered`); the bytes read. */
+  private transfer(name: string, value: Uint8Array | null, answered = false): Buffer {
     const { sys } = this;
     const nameBytes = Buffer.from(name);
     sys.u8.set(nameBytes, sys.base + atPath);
-    if (value !== null) {
-      sys.u8.set(value.subarray(0, dataMax), sys.data);
-      const result = sys.raw(SYS_sysctlbyname, sys.base + atPath, nameBytes.length, 0, 0, sys.data, value.length);
-      if (result < 0) throw new SystemError(result, 'sysctl', { path: name });
-      return Buffer.alloc(0);
-    }
-    const result = sys.raw(SYS_sysctlbyname, sys.base + atPath, nameBytes.length, sys.data, dataMax, 0, 0);
+    // What is written stands where options do if there is to be an answer, which takes the data part.
+    if (value !== null && value.length > (answered ? optionMax : dataMax)) throw new SystemError(E2BIG, 'sysctl', { path: name });
+    const valueAt = answered ? sys.base + atOption : sys.data;
+    if (value !== null) sys.u8.set(value, valueAt);
+    const reads = value === null || answered;
+    const result = sys.raw(SYS_sysctlbyname, sys.base + atPath, nameBytes.length, reads ? sys.data : 0, reads ? dataMax : 0, valueAt, value?.length ?? 0);
     if (result < 0) throw new SystemError(result, 'sysctl', { path: name });
-    return sys.takeData(result);
+    return sys.takeData(reads ? result : 0);
   }
 }
 
@@ -121,10 +126,13 @@ function encode(type: string, name: string, value: SysctlValue): Uint8Array {
       throw new TypeError(`sysctl ${name} is a whole number, not ${JSON.stringify(String(value))}`);
     }
     const number = BigInt(value);
-    if (type === 'int' && BigInt.asIntN(32, number) !== number) throw new RangeError(`sysctl ${name} is a 32-bit number: ${number} is too large`);
+    const bits = type === 'int' ? 32 : 64;
+    if (BigInt.asIntN(bits, number) !== number) throw new RangeError(`sysctl ${name} is a ${bits}-bit number: ${number} is too large`);
     const bytes = Buffer.alloc(8);
-    bytes.writeBigInt64LE(BigInt.asIntN(64, number));
+    bytes.writeBigInt64LE(number);
     return type === 'int' ? bytes.subarray(0, 4) : bytes;
   }
-  return value instanceof Uint8Array ? value : Buffer.from(String(value));
+  const bytes = value instanceof Uint8Array ? value : Buffer.from(String(value));
+  // No bytes at all would be no value at all.
+  return type === 'string' && bytes.length === 0 ? Buffer.of(0) : bytes;
 }

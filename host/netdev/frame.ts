@@ -107,3 +107,9 @@ export function copyBytes(
   for (; a + 4 <= end; a += 4, b += 4) toWords[w++] = fromWords[a >> 2]!;
   while (a < end) to[b++] = from[a++]!;
 }
+
+/** The station address at `at` as a number, for tables. */
+export function macNumber(b: Uint8Array, at: number): number {
+  return ((b[at]! << 8) | b[at + 1]!) * 0x100000000
+    + (((b[at + 2]! << 24) | (b[at + 3]! << 16) | (b[at + 4]! << 8) | b[at + 5]!) >>> 0);
+}

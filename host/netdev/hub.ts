@@ -13,7 +13,7 @@
  */
 import { IFCAP_CSUM_RX, IFCAP_CSUM_TX, IFCAP_LRO, IFCAP_SG, IFCAP_TSO4, IFCAP_TSO6 } from '../../kernel/abi/if';
 import { EINVAL } from '../../kernel/abi/errno';
-import { Frame, ETHER_HDR_LEN } from './frame';
+import { ETHER_HDR_LEN, Frame, macNumber } from './frame';
 import { FrameQueue } from './frameQueue';
 import type { Netdev, NetdevCounters, NetdevPort } from './netdev';
 import { fits, wireFrames } from './offload';
@@ -24,12 +24,6 @@ const HUB_CAPS = IFCAP_CSUM_TX | IFCAP_CSUM_RX | IFCAP_TSO4 | IFCAP_TSO6 | IFCAP
 const TABLE_MAX = 4096;
 
 const heads = new Uint8Array(ETHER_HDR_LEN);
-
-/** 48 bits at `at` as a number. */
-function macNumber(b: Uint8Array, at: number): number {
-  return ((b[at]! << 8) | b[at + 1]!) * 0x100000000
-    + (((b[at + 2]! << 24) | (b[at + 3]! << 16) | (b[at + 4]! << 8) | b[at + 5]!) >>> 0);
-}
 
 export class Hub {
   readonly ports = new Set<HubPort>();
@@ -169,7 +163,7 @@ export class HubEndpoint {
         onFrame(frame);
         return true;
       },
-      flush() {}, writable() {}, link() {}, log() {}, fail() {},
+      starve() {}, flush() {}, writable() {}, link() {}, log() {}, fail() {},
     });
   }
 

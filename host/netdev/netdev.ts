@@ -73,6 +73,8 @@ export interface NetdevPort {
    * @returns false if there was no room: the frame is the caller's still, room() will be called
    */
   receive(frame: Frame): boolean;
+  /** A device that fills `rx` itself found no room there: room() will be called. */
+  starve(): void;
   /** A batch was put into `rx`, or handed over: let the image run now if it may. */
   flush(): void;
   /** The device takes frames again. */

@@ -59,6 +59,8 @@ export class InnerPort implements NetdevPort {
 
   receive(frame: Frame): boolean { return this.outer.receive(frame); }
 
+  starve(): void { this.outer.starve(); }
+
   flush(): void { this.outer.flush(); }
 
   writable(): void { this.outer.writable(); }

@@ -18,6 +18,8 @@ import { Mbuf, m_freem } from "./mbuf";
 export const NETISR_IP: i32 = 0;
 export const NETISR_IPV6: i32 = 1;
 export const NETISR_ARP: i32 = 2;
+/** Packets that the link could not deliver, as they were sent: for the network layer to tell their source. */
+export const NETISR_IPUNREACH: i32 = 4;
 /** Bare packets for taps and tests. */
 export const NETISR_RAW: i32 = 3;
 export const NETISR_MAX: i32 = 8;

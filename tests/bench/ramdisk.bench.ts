@@ -1,0 +1,111 @@
+/**
+ * The RAM disk: MB/s and memory on mixed data, beside the kernel's own zram with the same algorithm
+ * where the machine has it. Interleaved rounds, medians.
+ */
+import { Disks } from '../../components/ramdisk/disks.user';
+import { boot } from '../../host/boot';
+import type { Bench, BenchOptions, Row } from '../../tools/bench/bench';
+import { buildImage } from '../../tools/mkimage/build';
+import { mixed } from '../lzo/samples';
+import { Zram, zramMissing } from './zram';
+
+const PIECE = 192 * 1024;
+const MIB = 1 << 20;
+
+/** One way of storing data, ours or theirs. */
+interface Store {
+  write(at: number, bytes: Buffer): Promise<void> | void;
+  read(at: number, length: number): Promise<unknown> | void;
+  used(): number;
+  /** Forget everything, so that the next round writes to nothing. */
+  clear(): Promise<void> | void;
+}
+
+function median(values: number[]): number {
+  return values.sort((a, b) => a - b)[values.length >> 1]!;
+}
+
+async function pass(length: number, piece: (at: number, n: number) => Promise<unknown> | void): Promise<number> {
+  const began = performance.now();
+  for (let at = 0; at < length; at += PIECE) await piece(at, Math.min(PIECE, length - at));
+  return length / 1e3 / (performance.now() - began);
+}
+
+interface Measured {
+  write: number[];
+  read: number[];
+  used: number;
+}
+
+async function round(store: Store, data: Buffer, into: Measured): Promise<void> {
+  await store.clear();
+  into.write.push(await pass(data.length, (at, n) => store.write(at, data.subarray(at, at + n))));
+  into.read.push(await pass(data.length, (at, n) => store.read(at, n)));
+  into.used = store.used();
+}
+
+const empty = (): Measured => ({ write: [], read: [], used: 0 });
+
+async function compare(name: string, ours: Store, theirs: Store | null, peer: string, data: Buffer, rounds: number, report: (row: Row) => void): Promise<void> {
+  const mine = empty();
+  const other = empty();
+  for (let i = 0; i < rounds; i++) {
+    await round(ours, data, mine);
+    if (theirs) await round(theirs, data, other);
+  }
+  for (const what of ['write', 'read'] as const) {
+    const value = median(mine[what]);
+    const peerValue = theirs ? median(other[what]) : 0;
+    report({ metric: `${what}, ${name}`, value, unit: 'MB/s', ...(theirs ? { peer, peerValue, ratio: value / peerValue } : {}) });
+  }
+  report({
+    metric: `memory, ${name}`, value: (mine.used / data.length) * 100, unit: '% of data',
+    ...(theirs ? { peer, peerValue: (other.used / data.length) * 100, ratio: other.used / mine.used } : {}),
+  });
+}
+
+function zramStore(size: number, algorithm: string): Store & { close(): void } {
+  const zram = new Zram(size, algorithm, PIECE);
+  return {
+    write(at, bytes) {
+      bytes.copy(zram.buffer);
+      zram.write(at, bytes.length);
+    },
+    read: (at, length) => zram.read(at, length),
+    used: () => zram.used(),
+    clear() { /* blocks are written over, as zram knows no other way while it is open */ },
+    close: () => zram.close(),
+  };
+}
+
+async function run(report: (row: Row) => void, { quick, log }: BenchOptions): Promise<void> {
+  const data = mixed((quick ? 6 : 48) * MIB);
+  const { wasmFile } = await buildImage('DISK');
+  const kernel = await boot(wasmFile, { manual: true, memory: 192 * MIB, params: { RAMDISK_MEM: '128M' } });
+  const disks = new Disks(kernel);
+  const missing = zramMissing();
+  if (missing) log(`no peer: ${missing}`);
+  const kinds: [string, object, string | null][] = [
+    ['raw', { level: 0, dedup: 'off' }, null], ['LZO1X-1', { level: 1, dedup: 'off' }, 'lzo'], ['lzo-rle', { level: 2, dedup: 'off' }, 'lzo-rle'],
+    ['LZO1X-1, deduplicated', { level: 1 }, 'lzo'], ['level 9', { level: 9, dedup: 'off' }, null],
+  ];
+  for (const [name, options, algorithm] of kinds) {
+    log(name);
+    disks.attach('rd0', { size: data.length, ...options });
+    const disk = disks.open('rd0');
+    const used = (): number => Number(disks.table('mm_stat').mem_used_total);
+    const ours: Store = { write: (at, bytes) => disk.write(at, bytes), read: (at, length) => disk.read(at, length), used, clear: () => disks.flush('rd0') };
+    const zram = algorithm !== null && !missing ? zramStore(data.length, algorithm) : null;
+    try {
+      await compare(name, ours, zram, `zram, ${algorithm}`, data, quick ? 1 : 5, report);
+    } finally {
+      zram?.close();
+      disk.close();
+      disks.detach('rd0');
+    }
+  }
+  await kernel.close();
+}
+
+const bench: Bench = { name: 'ramdisk', about: 'the RAM disk: speed and memory beside zram', run };
+export default bench;

@@ -1,0 +1,36 @@
+/**
+ * The image on a TAP device in a network namespace of its own: what the interop tests share.
+ *
+ *      namespace:  tools (10.77.0.1) ── tap0 ── rumpwasm run TAP (10.77.0.2)
+ */
+import { join } from 'node:path';
+import type { Netns } from '../lib/net';
+import { waitFor } from '../lib/net';
+import type { Process } from '../lib/spawn';
+import { cli, root, site } from '../lib/tree';
+
+export const HOST = '10.77.0.1';
+export const IMAGE = '10.77.0.2';
+
+export interface TapImage {
+  process: Process;
+  pcap: string;
+}
+
+/** Start image `name` in `ns` and give the other end of its TAP device an address. */
+export async function startTap(ns: Netns, dir: string, options: { name?: string; address?: string; args?: string[] } = {}): Promise<TapImage> {
+  const pcap = join(dir, 'tap.pcap');
+  const address = options.address ?? `inet,static,${IMAGE}/24,${HOST}`;
+  const child = ns.start(process.execPath, [
+    cli, 'run', options.name ?? 'TAP', '-q',
+    '-I', 'virt0,virtif,tap=tap0', '-W', `virt0,${address}`, '-b', `${site},mount=/www`,
+    '-e', 'HTTPD_ADDR=0.0.0.0', '-e', 'HTTPD_PORT=80', '--pcap', pcap, ...(options.args ?? []),
+  ], { cwd: root });
+  await child.waitFor(/serving|running/, 120_000);
+  await waitFor(() => {
+    ns.ip('addr', 'replace', `${HOST}/24`, 'dev', 'tap0');
+    ns.ip('link', 'set', 'tap0', 'up');
+    return true;
+  }, 'tap0');
+  return { process: child, pcap };
+}
