@@ -61,6 +61,7 @@ export class Pump {
   private immediate: NodeJS.Immediate | null = null;
   private timer: NodeJS.Timeout | null = null;
   private timerDeadlineUs = -1;
+  private readonly startUs: number;
   private readonly onImmediate = (): void => {
     this.immediate = null;
     if (this.wanted) this.turn();
@@ -76,6 +77,7 @@ export class Pump {
     this.image = image;
     this.options = options;
     this.clock = options.clock;
+    this.startUs = options.clock.monotonic();
   }
 
   /** Is a run wanted that has not happened? */
@@ -89,6 +91,9 @@ export class Pump {
 
   /** Monotonic time of the image's clock, µs. */
   get nowUs(): number { return this.clock.monotonic(); }
+
+  /** Time since it was made, on the image's clock, µs. */
+  get uptimeUs(): number { return this.clock.monotonic() - this.startUs; }
 
   /** Ask for a run at the end of this turn of the event loop, marking an interrupt source if given. */
   kick(source = -1): void {

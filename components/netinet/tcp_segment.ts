@@ -26,7 +26,8 @@ import { tcp_output } from "./tcp_output";
 import { tcp_reass, tcp_reass_present } from "./tcp_reass";
 import { tcpstat } from "./tcp_stat";
 import { tcp_close, tcp_dropwithreset, tcp_reseterror, tcp_respond } from "./tcp_subr";
-import { tcp_keepalive_touch, tcp_timewait_arm } from "./tcp_timer";
+import { tcp_keepalive_touch } from "./tcp_timer";
+import { tcp_timewait_arm } from "./tcp_timewait";
 import * as v from "./tcp_var";
 import { Tcpcb, tcps } from "./tcp_var";
 

@@ -15,7 +15,7 @@ import { kmem_alloc } from "../../kernel/kern/kmem";
 import { pool_getz, pool_init, pool_put } from "../../kernel/kern/pool";
 import { siphash13_2 } from "../../kernel/kern/siphash";
 import { MAX_LINKHDR, Mbuf, VNET_F_NEEDS_CSUM, m_gethdr } from "../../kernel/net/mbuf";
-import { SS_NOFDREF, Socket, sofree, soisdisconnected } from "../../kernel/net/socket";
+import { SS_NOFDREF, Socket, so_setreclaim, sofree, soisdisconnected } from "../../kernel/net/socket";
 import {
   INP_CONNECTED, Inpcb, in_pcballoc, in_pcbfree, in_pcbinfo_create, in_pcblookup_conn,
 } from "./in_pcb";
@@ -31,6 +31,7 @@ import { TCPTV_RTOINIT_US, tcp_ts_getticks } from "./tcp_rtt";
 import { tcp_stat_boot, tcpstat } from "./tcp_stat";
 import { tcp_sysctl_boot } from "./tcp_sysctl";
 import { tcp_canceltimers, tcp_timers_init } from "./tcp_timer";
+import { tcp_tw_recycle, tcp_tw_remove } from "./tcp_timewait";
 import * as v from "./tcp_var";
 import { TcpState, Tcpcb, Tcpseg, tcp_setstate, tcps } from "./tcp_var";
 
@@ -43,6 +44,7 @@ export function tcp_init(): i32 {
   s.secret = kmem_alloc(32, 16, "tcp");
   cprng_strong(s.secret, 32);
   s.seg = changetype<Tcpseg>(kmem_alloc(offsetof<Tcpseg>(), 64, "tcp"));
+  so_setreclaim(tcp_tw_recycle);
   tcp_stat_boot();
   tcp_options_boot();
   tcp_sysctl_boot();
@@ -51,7 +53,8 @@ export function tcp_init(): i32 {
 
 /** A control block for `so` in CLOSED; 0 when a pool is exhausted. */
 export function tcp_newtcpcb(so: Socket): Tcpcb {
-  const p = pool_getz(tcps.tcb_pool);
+  let p = pool_getz(tcps.tcb_pool);
+  if (p == 0 && tcp_tw_recycle()) p = pool_getz(tcps.tcb_pool);
   if (p == 0) {
     tcpstat.memdrop++;
     return changetype<Tcpcb>(0);
@@ -114,6 +117,7 @@ export function tcp_close(tp: Tcpcb): void {
   const so = inp.inp_so;
   tcpstat.closed++;
   tcp_canceltimers(tp);
+  tcp_tw_remove(tp);
   tcp_reass_flush(tp);
   tp.t_state = v.TCPS_CLOSED;
   so.so_pcb = 0;

@@ -5,10 +5,11 @@
  *      init_win segments  delack_us  rtomin_us  rtomax_us     keepidle, keepintvl ms   keepcnt
  *      msl_us             maximum segment lifetime (TIME-WAIT is twice that)
  *      finwait2_us        an orphaned FIN-WAIT-2               rstppslim resets/s, -1 any
+ *      timewait           connections in TIME-WAIT; timewait_recycled of them gave way to new ones
  *      reass.maxqueuelen  out-of-order pieces a connection
  */
 import { CTLFLAG_RW } from "../../kernel/abi/rump";
-import { sysctl_int } from "../../kernel/kern/sysctl";
+import { sysctl_int, sysctl_quad } from "../../kernel/kern/sysctl";
 import { TcpState, tcps } from "./tcp_var";
 
 /** Defaults, and the names. Boot only. */
@@ -44,4 +45,6 @@ export function tcp_sysctl_boot(): void {
   sysctl_int("net.inet.tcp.finwait2_us", at + offsetof<TcpState>("finwait2_us"), CTLFLAG_RW, 1000);
   sysctl_int("net.inet.tcp.rstppslim", at + offsetof<TcpState>("rstppslim"), CTLFLAG_RW, -1, 1000000);
   sysctl_int("net.inet.tcp.reass.maxqueuelen", at + offsetof<TcpState>("reass_maxqueue"), CTLFLAG_RW, 1, 65536);
+  sysctl_int("net.inet.tcp.timewait", at + offsetof<TcpState>("tw_count"), 0);
+  sysctl_quad("net.inet.tcp.timewait_recycled", at + offsetof<TcpState>("tw_recycled"), 0);
 }

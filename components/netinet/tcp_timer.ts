@@ -213,14 +213,6 @@ function tcp_timer_2msl(arg: usize): void {
   tcp_close(tp);
 }
 
-/** Enter, or stay in, TIME-WAIT for 2 MSL from now (RFC 9293 §3.10.7.4 MUST-13). */
-export function tcp_timewait_arm(tp: Tcpcb): void {
-  tcp_timer_disarm(tp, v.TCPT_REXMT);
-  tcp_timer_disarm(tp, v.TCPT_DELACK);
-  tcp_timer_disarm(tp, v.TCPT_KEEP);
-  tcp_timer_arm(tp, v.TCPT_2MSL, <i64>tcps.msl_us * 2);
-}
-
 /** After tcp_rtt's new sample or an ACK: the fall-back of RFC 6298 §5.7 when the handshake is done. */
 export function tcp_established_timers(tp: Tcpcb): void {
   tcp_timer_disarm(tp, v.TCPT_REXMT);

@@ -137,8 +137,9 @@ export class Tcpcb {
   t_usermss: u32;
   /** ICMP "needed" lowers this; 0 = the interface's. */
   t_pathmtu: u32;
-  /** Next of the list of those with a delayed ACK; and of all blocks. */
-  t_unused0: usize;
+  /** Those in TIME-WAIT, by age (tcp_timewait.ts). */
+  t_twnext: Tcpcb;
+  t_twprev: Tcpcb;
 
   /** TCPT_*: NTIMERS callouts follow (tcp_timer.ts). */
   t_timer0: u64;
@@ -189,6 +190,11 @@ export class TcpState {
   /** Resets sent within the present second, and the second. */
   rst_count: i32;
   rst_second: i64;
+  /** Those in TIME-WAIT, the oldest first; how many; how many gave way to new connections. */
+  tw_first: Tcpcb;
+  tw_last: Tcpcb;
+  tw_count: i32;
+  tw_recycled: u64;
   /** Segment under way (tcp_input.ts). */
   seg: Tcpseg;
 }

@@ -73,7 +73,7 @@ export class EpollBackend implements SockinBackend {
     this.address = new LinuxAddress(this.sys, host.u8, this.base);
     this.epoll = this.sys.epollCreate1(linux.EPOLL_CLOEXEC);
     if (this.epoll < 0) throw new Error(`epoll_create1: errno ${-this.sys.error()}`);
-    this.watch = this.sys.poll(this.epoll, (status) => this.turn(status));
+    this.watch = this.sys.poll(this.epoll, () => this.turn());
     this.watch.unref();
   }
 
@@ -318,10 +318,9 @@ export class EpollBackend implements SockinBackend {
   }
 
   /** Node's loop found the epoll descriptor readable. Nothing may be thrown into native code. */
-  private turn(status: number): void {
+  private turn(): void {
     try {
       if (this.closed) return;
-      if (status < 0) throw new Error(`uv_poll: status ${status}`);
       const { scratch, at } = this.sys;
       const n = this.sys.epollWait(this.epoll, at + S_EVENTS, EVENT_BATCH, 0);
       for (let i = 0, p = S_EVENTS; i < n; i++, p += EVENT_SIZE) {

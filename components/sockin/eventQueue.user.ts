@@ -2,7 +2,7 @@
  * Events on their way to the image: merged by socket, so that no backlog can grow.
  *
  *      post(socket, bits) ──> dirty sockets, each once, with the bits it has collected
- *      flush()            ──> RING_SOCKIN as far as there is room, INTR_SOCKIN, one run; the rest again
+ *      flush()            ──> RING_SOCKIN as far as there is room, INTR_SOCKIN, one run; then the rest
  *
  * Readiness is a set, not a sequence: two "readable" are one. However slow the image is, what waits
  * is bounded by the number of sockets, and the ring never overflows. One flush follows a batch of
@@ -65,6 +65,10 @@ export class EventQueue {
     }
     this.host.intr(INTR_SOCKIN);
     this.host.flush();
+  }
+
+  /** The image has run: there is room on the ring for what had to wait. */
+  afterRun(): void {
     if (this.dirty.length > 0) this.schedule();
   }
 

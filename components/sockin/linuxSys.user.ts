@@ -10,21 +10,10 @@
  * A call costs about 0.2 µs beyond the kernel's own time. Measured: getppid 175 ns, recv with EAGAIN
  * 370 ns, send + recv of 100 bytes 1.6 µs.
  */
-import { createRequire } from 'node:module';
-import { endianness } from 'node:os';
 import { errnoFromLinux } from '../../host/errtrans';
+import { addressOf, koffi, libc, nativeMissing, type NativeCall as Call, type PollEvents, type PollHandle } from '../../host/native/koffi';
 
-type Call = (...args: number[]) => number;
-
-/** A watch on one descriptor in Node's event loop (koffi's wrapper of uv_poll_t). */
-export interface PollHandle { close(): void; ref(): void; unref(): void }
-
-interface Koffi {
-  load(path: null): { func(name: string, result: string, args: string[]): Call };
-  address(value: Uint8Array): bigint;
-  errno(): number;
-  node: { poll(fd: number, options: { readable: boolean }, callback: (status: number) => void): PollHandle };
-}
+export type { PollHandle };
 
 /** Events fetched by one epoll_wait. */
 export const EVENT_BATCH = 256;
@@ -41,8 +30,6 @@ export const S_IOV = 1024;
 export const S_EVENTS = 20480;
 const SCRATCH_SIZE = 65536;
 
-const archs = new Set(['x64', 'arm64', 'riscv64']);
-
 export interface LinuxSys {
   socket: Call; bind: Call; listen: Call; accept4: Call; connect: Call; shutdown: Call; close: Call;
   send: Call; sendto: Call; sendmsg: Call; recv: Call; recvfrom: Call; recvmsg: Call;
@@ -53,7 +40,7 @@ export interface LinuxSys {
   /** Native address of the first byte of `bytes`. */
   addressOf(bytes: Uint8Array): number;
   /** Call `callback` whenever `fd` is readable, from Node's event loop. */
-  poll(fd: number, callback: (status: number) => void): PollHandle;
+  poll(fd: number, callback: (events: PollEvents) => void): PollHandle;
   readonly scratch: DataView<ArrayBuffer>;
   readonly scratchBytes: Uint8Array<ArrayBuffer>;
   /** Native address of the scratch memory. */
@@ -61,11 +48,7 @@ export interface LinuxSys {
 }
 
 /** Why linuxSys() cannot work here, or undefined if it should. */
-export function linuxMissing(): string | undefined {
-  if (process.platform !== 'linux') return `the platform is ${process.platform}, not linux`;
-  if (!archs.has(process.arch) || endianness() !== 'LE') return `no numbers for ${process.arch}`;
-  return undefined;
-}
+export const linuxMissing = nativeMissing;
 
 const signatures: Record<string, readonly [name: string, args: string[]]> = {
   socket: ['socket', ['int', 'int', 'int']],
@@ -99,22 +82,16 @@ let shared: LinuxSys | undefined;
 /** The calls, made once a process. Throws when koffi or a symbol is missing. */
 export function linuxSys(): LinuxSys {
   if (shared) return shared;
-  const missing = linuxMissing();
-  if (missing !== undefined) throw new Error(missing);
-  const koffi = createRequire(import.meta.url)('koffi') as Koffi;
-  const lib = koffi.load(null);
-  const calls = Object.fromEntries(Object.entries(signatures).map(
-    ([key, [name, args]]) => [key, lib.func(name, wide.has(key) ? 'int64' : 'int', args)],
-  )) as unknown as LinuxSys;
+  const calls = libc<LinuxSys>(signatures, wide);
   const bytes = new Uint8Array(new ArrayBuffer(SCRATCH_SIZE));
   shared = {
     ...calls,
-    error: () => -errnoFromLinux(koffi.errno()),
-    addressOf: (memory) => Number(koffi.address(memory)),
-    poll: (fd, callback) => koffi.node.poll(fd, { readable: true }, callback),
+    error: () => -errnoFromLinux(koffi().errno()),
+    addressOf,
+    poll: (fd, callback) => koffi().node.poll(fd, { readable: true }, callback),
     scratch: new DataView(bytes.buffer),
     scratchBytes: bytes,
-    at: Number(koffi.address(bytes)),
+    at: addressOf(bytes),
   };
   return shared;
 }

@@ -81,6 +81,7 @@ export function hypercalls(host: HyperHost): SockinComponent {
       sockin_unsent: (h) => backend().unsent(h!),
       sockin_atmark: (h) => backend().atmark(h!),
     },
+    afterRun: () => queue.afterRun(),
     close(): void {
       if (closed) return;
       closed = true;

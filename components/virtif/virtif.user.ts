@@ -1,7 +1,7 @@
 /**
  * The host half of virtif: the hypercalls of virtif.hyper.ts, between an image and its netdevs.
  *
- *      virt<unit> ── boot({ netdevs: { virt0: … } }), or parameter RUMP_I<n>=virt0,virtif,tap=tap0
+ *      virt<unit> ── boot({ netdevs: { virt0: … } }), or parameter if.virt0=virtif,tap=tap0
  *
  *      virtif_send ─▶ Frame over the image's own list of pieces ─▶ netdev.send     nothing is copied
  *      netdev ─▶ port.receive ─▶ RxRing ─▶ INTR_NETIF + unit ─▶ one run of the image a batch
@@ -17,7 +17,7 @@ import { interfacesOf } from '../../host/netdev/spec';
 import { type Timers, timersOf } from '../../host/netdev/timers';
 import { EFAULT, EINVAL, EIO, EMSGSIZE, ENXIO } from '../../kernel/abi/errno';
 import { IFCAP_CSUM_RX, IFCAP_LRO } from '../../kernel/abi/if';
-import { INTR_NETIF, LOG_ERR } from '../../kernel/abi/rump';
+import { INTR_NETIF, LOG_ERR, LOG_WARNING } from '../../kernel/abi/rump';
 import { RxRing } from './rxRing.user';
 import {
   VIRTIF_INFO_CAPS, VIRTIF_INFO_MAC, VIRTIF_INFO_MTU, VIRTIF_INFO_SIZE, VIRTIF_INFO_TSOMAX, VIRTIF_IOV_MAX,
@@ -123,10 +123,18 @@ function answer(host: HyperHost, info: number, unit: Unit): void {
   host.u8.set(netdev.mac ?? makeMac(host, unit.unit), info + VIRTIF_INFO_MAC);
 }
 
+/** Devices that the image never asked for: it has fewer interfaces than that. */
+function complain(host: HyperHost, wanted: ReadonlyMap<string, unknown>, units: readonly (Unit | undefined)[]): void {
+  for (const name of wanted.keys()) {
+    if (!units.some((unit) => unit?.name === name)) host.log(LOG_WARNING, `this image has no interface ${name} (tunable VIRTIF_MAXIF)`);
+  }
+}
+
 export function hypercalls(host: HyperHost): ComponentHost {
   const wanted = interfacesOf(host.options.netdevs as Readonly<Record<string, unknown>> | undefined, host.params);
   const units: (Unit | undefined)[] = [];
   let keep = true;
+  let booted = false;
 
   function create(number: number, info: number): number {
     if (info < 0 || info + VIRTIF_INFO_SIZE > host.u8.length) return -EFAULT;
@@ -171,6 +179,8 @@ export function hypercalls(host: HyperHost): ComponentHost {
       },
     },
     afterRun(): void {
+      if (!booted) complain(host, wanted, units);
+      booted = true;
       for (const unit of units) {
         if (unit === undefined || !unit.starved || unit.ring === null || unit.ring.room() === 0) continue;
         unit.starved = false;

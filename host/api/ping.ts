@@ -2,7 +2,7 @@
  * kernel.ping: echo requests out of the image, by a raw ICMP socket and the image's own timers.
  *
  *      const pinger = kernel.ping('10.0.0.1', { count: 3, onReply: (reply) => … });
- *      const { received, rtt } = await pinger.done;
+ *      const { received, rttUs } = await pinger.done;
  *
  *      send ──► timer (interval) ──► send ──► … count sent ──► timer (timeout) ──► done
  *                                       └── all answered ────────────────────────► done
@@ -69,7 +69,7 @@ export interface PingSummary {
   /** First request to end, µs. */
   elapsedUs: number;
   /** Round trip of first answers, µs; null without any. */
-  rtt: { min: number; avg: number; max: number; stddev: number } | null;
+  rttUs: { min: number; avg: number; max: number; stddev: number } | null;
 }
 
 /** What a pinger needs of its kernel. */
@@ -157,7 +157,7 @@ export class Pinger implements Watcher {
     return {
       address: this.target.address, transmitted: this.transmitted, received: n, duplicates: this.duplicates, troubles: this.troubles,
       elapsedUs: this.context.now() - this.startUs,
-      rtt: n === 0 ? null : { min: this.rttMin, avg, max: this.rttMax, stddev: Math.sqrt(Math.max(0, this.rttSquares / n - avg * avg)) },
+      rttUs: n === 0 ? null : { min: this.rttMin, avg, max: this.rttMax, stddev: Math.sqrt(Math.max(0, this.rttSquares / n - avg * avg)) },
     };
   }
 

@@ -4,6 +4,7 @@
 import { LinkError } from '../../tools/mkimage/index';
 import { LoadError } from '../api/fsLoad';
 import { BootError } from '../boot';
+import { ControlError } from '../control/protocol';
 import { ImageError } from '../imageFile';
 import { SystemError } from '../errtrans';
 
@@ -12,7 +13,7 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-const mendable = [UsageError, ImageError, LinkError, LoadError, BootError, SystemError, RangeError];
+const mendable = [UsageError, ImageError, LinkError, LoadError, BootError, ControlError, SystemError, RangeError];
 
 /** May this be told without a stack? */
 export function isUsersFault(error: unknown): error is Error {

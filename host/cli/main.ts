@@ -12,6 +12,7 @@ import { users } from '../../gen/host/users';
 import { registerBuildCommands } from '../../tools/mkimage/index';
 import { packageRoot } from '../imageFile';
 import { RumpPanic } from '../panic';
+import { registerInstanceCommands } from './commands';
 import { isUsersFault, oneLine } from './errors';
 import { registerRunCommand } from './run';
 
@@ -31,6 +32,7 @@ export function makeProgram(): Command {
     .version(version())
     .showSuggestionAfterError();
   registerRunCommand(program);
+  registerInstanceCommands(program);
   registerBuildCommands(program);
   for (const user of Object.values(users)) user.registerCommands?.(program);
   return program;

@@ -14,12 +14,14 @@ import { LOG_NOTICE } from '../../kernel/abi/rump';
 import { buildImage, progress } from '../../tools/mkimage/index';
 import { boot, BootError, type BootOptions } from '../boot';
 import { logLevelNames, parseLogLevel } from '../console';
+import { isInstanceName } from '../control/directory';
+import { ControlServer } from '../control/server';
 import type { Kernel } from '../kernel';
 import { packageRoot } from '../imageFile';
 import { RumpPanic } from '../panic';
 import { type WasiKind, wasiKinds } from '../wasi/wasi';
 import { UsageError } from './errors';
-import { parseBlocks, parseEnviron, parseInterfaces, parseMemory, parsePort } from './runArguments';
+import { parseBlocks, parseEnviron, parseInterfaces, parseMemory, parsePort, parseRoutes } from './runArguments';
 import { serviceLine } from './service';
 
 interface RunFlags {
@@ -27,6 +29,8 @@ interface RunFlags {
   env: string[];
   interface: string[];
   net: string[];
+  route: string[];
+  name?: string;
   memory?: string;
   port?: string;
   quiet?: boolean;
@@ -54,6 +58,8 @@ export function registerRunCommand(program: Command): void {
     .option('-e, --env <name=value>', 'parameter of the image', collect, [])
     .option('-I, --interface <tag,device>', 'network interface', collect, [])
     .option('-W, --net <tag,inet,…>', 'its address: TAG,inet,static,ADDRESS/LENGTH[,GATEWAY]', collect, [])
+    .option('-R, --route <dst/len,gateway>', 'static route', collect, [])
+    .option('--name <name>', 'name of this instance, for rumpwasm ps, sysctl, netstat … (default: that of the image)')
     .option('-M, --memory <megabytes>', 'linear memory, instead of what the image was linked with')
     .option('-p, --port <number>', 'port to serve on (the same as -e HTTPD_PORT=…)')
     .option('-q, --quiet', 'no access log')
@@ -83,14 +89,28 @@ async function run(image: string, flags: RunFlags): Promise<number> {
   const stop = onSignals(kernel);
   // An image may have nothing open at the moment, or at all: it still ends only when it is told to.
   const alive = setInterval(() => {}, keepAliveMs);
+  let control: ControlServer | null = null;
   try {
+    control = await openControl(kernel, flags.name);
     const line = await serviceLine(kernel, { bootMs, volumes: options.volumes ?? [] });
     if (line !== null) process.stdout.write(`${line}\n`);
     return await kernel.exited;
   } finally {
     clearInterval(alive);
     stop();
+    await control?.close();
     await kernel.close();
+  }
+}
+
+/** The control socket. An instance whose name the user did not choose can do without one. */
+async function openControl(kernel: Kernel, name: string | undefined): Promise<ControlServer | null> {
+  try {
+    return await ControlServer.open(kernel, name === undefined ? {} : { name });
+  } catch (error) {
+    if (name !== undefined) throw error;
+    process.stderr.write(`rumpwasm: there will be no control socket: ${(error as Error).message}\n`);
+    return null;
   }
 }
 
@@ -121,6 +141,7 @@ class BootLog {
 function bootOptions(flags: RunFlags): BootOptions {
   if (!(wasiKinds as readonly string[]).includes(flags.wasi)) throw new UsageError(`--wasi ${flags.wasi}: expected ${wasiKinds.join(', ')}`);
   if (flags.backend !== undefined && !['node', 'epoll', 'auto'].includes(flags.backend)) throw new UsageError(`--backend ${flags.backend}: expected node, epoll or auto`);
+  if (flags.name !== undefined && !isInstanceName(flags.name)) throw new UsageError(`--name ${flags.name}: letters, digits, and . _ - within`);
   const { volumes, blk } = parseBlocks(flags.block);
   const environ = parseEnviron(flags.env);
   // PORT is what hosting platforms call it.
@@ -130,6 +151,7 @@ function bootOptions(flags: RunFlags): BootOptions {
     host: flags.backend === undefined ? {} : { backend: flags.backend },
     params: {
       ...parseInterfaces(flags.interface, flags.net),
+      ...parseRoutes(flags.route),
       ...(flags.quiet ? { HTTPD_QUIET: '1' } : {}),
       ...(port === undefined ? {} : { HTTPD_PORT: parsePort(port) }),
       ...environ,

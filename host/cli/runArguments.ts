@@ -1,16 +1,18 @@
 /**
- * The words of `rumpwasm run`, which are rumprun's: -b, -e, -I, -W, -M.
+ * The words of `rumpwasm run`, which are rumprun's: -b, -e, -I, -W, -M; and -R.
  *
  *      -b PATH[,mount=/www]            a directory or tar archive into a file system of the image
  *      -b NAME=FILE[,ro]               a file as block device NAME
  *      -e NAME=VALUE                   a parameter
  *      -I TAG,DEVICE[,BACKEND…]        a network interface        → parameter if.TAG
  *      -W TAG,inet,static,ADDR/LEN[,GW] its address               → parameter net.TAG
+ *      -R DST/LEN,GATEWAY              a static route               → parameter route.0, route.1 …
  *      -M MEGABYTES                    linear memory
  *
  * Everything is checked here, before anything is built or booted, so that a slip costs no time.
  */
 import { accessSync, constants, openSync, readSync, closeSync, statSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
 import type { BootOptions, Volume } from '../boot';
 import type { BlockStore } from '../bio';
 import { parseEnvironArgument } from '../params';
@@ -94,6 +96,29 @@ export function parseEnviron(specs: readonly string[]): Record<string, string> {
   }
 }
 
+function isPrefix(text: string): boolean {
+  const [address = '', length = '', ...rest] = text.split('/');
+  return rest.length === 0 && isIPv4(address) && /^\d{1,2}$/.test(length) && Number(length) <= 32;
+}
+
+/** The -R options as parameters. @throws UsageError */
+export function parseRoutes(specs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(specs.map((spec, i) => {
+    const [destination = '', gateway = '', ...rest] = spec.split(',');
+    const prefix = destination === 'default' ? '0.0.0.0/0' : destination;
+    if (!isPrefix(prefix) || !isIPv4(gateway) || rest.length > 0) throw new UsageError(`-R ${spec}: expected ADDRESS/LENGTH,GATEWAY or default,GATEWAY`);
+    return [`route.${i}`, `${prefix},${gateway}`];
+  }));
+}
+
+/** -W's words for a static IPv4 address are right. */
+function checkStatic(spec: string, words: string): void {
+  const [, address = '', gateway] = /^inet,static,([^,]+)(?:,([^,]+))?$/.exec(words) ?? [];
+  if (address === '') return;
+  if (!isPrefix(address)) throw new UsageError(`-W ${spec}: ${address} is not ADDRESS/LENGTH`);
+  if (gateway !== undefined && !isIPv4(gateway)) throw new UsageError(`-W ${spec}: ${gateway} is not the address of a gateway`);
+}
+
 /** The -I and -W options as parameters. @throws UsageError */
 export function parseInterfaces(interfaces: readonly string[], addresses: readonly string[]): Record<string, string> {
   const params: Record<string, string> = {};
@@ -106,6 +131,7 @@ export function parseInterfaces(interfaces: readonly string[], addresses: readon
     const m = /^([A-Za-z]\w*),(inet6?,(?:dhcp|auto|static,[^,]+(?:,[^,]+)?))$/.exec(spec);
     if (!m) throw new UsageError(`-W ${spec}: expected TAG,inet,static,ADDRESS/LENGTH[,GATEWAY] or TAG,inet,dhcp`);
     if (!(`if.${m[1]}` in params)) throw new UsageError(`-W ${spec}: there is no -I ${m[1]},…`);
+    checkStatic(spec, m[2]!);
     params[`net.${m[1]}`] = m[2]!;
   }
   return params;

@@ -8,6 +8,7 @@
  */
 import { isIPv6 } from 'node:net';
 import type { Volume } from '../boot';
+import { parseInterfaces } from '../control/tables';
 import type { Kernel } from '../kernel';
 
 export interface ServiceFacts {
@@ -33,8 +34,16 @@ function serviceUrl(kernel: Kernel): string | null {
   if (!names.has('httpd.port')) return null;
   const port = Number(kernel.sysctl('httpd.port'));
   const address = names.has('httpd.address') ? String(kernel.sysctl('httpd.address')) : '';
-  const host = address === '' || address === '0.0.0.0' || address === '::' ? '127.0.0.1' : address;
+  const isAny = address === '' || address === '0.0.0.0' || address === '::';
+  const host = !isAny ? address : names.has('net.interfaces') ? ownAddress(kernel) : '127.0.0.1';
+  if (host === null) return null;
   return `http://${isIPv6(host) ? `[${host}]` : host}:${port}`;
+}
+
+/** An address of an image with interfaces of its own at which others reach it; null if it has none (yet). */
+function ownAddress(kernel: Kernel): string | null {
+  const addresses = parseInterfaces(String(kernel.sysctl('net.interfaces'))).flatMap(({ inet }) => inet);
+  return addresses.find((each) => !each.startsWith('127.'))?.replace(/\/.*/, '') ?? null;
 }
 
 function duration(ms: number): string {

@@ -21,6 +21,8 @@ import { ControlError, type ControlMessage, type ControlRequest, LineBuffer, par
 const turnMax = 16;
 /** Requests that last, at one time. */
 const lastingMax = 16;
+/** How long a connection that is closed may take to take its last answers. */
+const lastWordsMs = 300;
 /** Bytes not yet taken by the asker beyond which nothing more is read from it. */
 const writtenMax = 1024 * 1024;
 /** The same beyond which events are dropped. */
@@ -65,10 +67,11 @@ export class Connection {
     this.socket.destroySoon();
   }
 
-  /** Hang up; what was answered still goes out. */
+  /** Hang up; what was answered still goes out, if it is taken soon. */
   close(): void {
     this.cancelAll();
     this.socket.destroySoon();
+    setTimeout(() => this.socket.destroy(), lastWordsMs).unref();
   }
 
   private take(chunk: Buffer): void {

@@ -72,7 +72,7 @@ function status(kernel: Kernel, { instance }: Call): unknown {
   const stat = kernStat(kernel);
   return {
     protocol: controlProtocol, name: instance, image: kernel.name, pid: process.pid, components: kernel.components,
-    uptimeUs: stat.uptime_us, runs: kernel.pump.runs, deadlineUs: kernel.pump.deadlineUs < 0 ? null : kernel.pump.deadlineUs,
+    uptimeUs: Math.round(kernel.pump.uptimeUs), runs: kernel.pump.runs, deadlineUs: kernel.pump.deadlineUs < 0 ? null : kernel.pump.deadlineUs,
     memory: { linear: kernel.memory.buffer.byteLength, arena: stat.kmem_total, carved: stat.kmem_used },
     files: stat.files, callouts: stat.callouts, imageSize: kernel.imageSize, params: Object.fromEntries(kernel.params),
     trace: Number(kernel.sysctl('kern.trace')) !== 0, logLevel: kernel.console.level,

@@ -119,3 +119,23 @@ export function parsePools(table: string): PoolUse[] {
 export function parseCounters(table: string): Record<string, number> {
   return Object.fromEntries(fieldsOf(table).map(([name = '', value]) => [name, Number(value)]));
 }
+
+export interface Neighbour {
+  address: string;
+  /** null: not known (yet). */
+  ether: string | null;
+  interface: string;
+  /** incomplete, failed, stale, probe, reachable, permanent */
+  state: string;
+  /** Seconds; null for ever. */
+  expire: number | null;
+  /** Packets that wait for the answer. */
+  held: number;
+}
+
+/** net.arp.table (components/ether). */
+export function parseNeighbours(table: string): Neighbour[] {
+  return fieldsOf(table).map(([address = '', ether, name = '', state = '', expire, held]) => ({
+    address, ether: dash(ether), interface: name, state, expire: dash(expire) === null ? null : Number(expire), held: Number(held ?? 0),
+  }));
+}

@@ -1,5 +1,5 @@
 /**
- * Interfaces in words: what -I (parameters RUMP_I0, RUMP_I1 …) says becomes a netdev.
+ * Interfaces in words: what -I says (parameters if.virt0=virtif,tap=tap0 …) becomes a netdev.
  *
  *      virt0,virtif,tap=tap0                    a TAP device of Linux, attached or made
  *      virt0,virtif,hub=lan                     a port of a switch inside this process
@@ -173,17 +173,18 @@ export function parseDevice(text: string): (() => Netdev) | undefined {
 }
 
 /**
- * What one -I says: "virt0,virtif,tap=tap0".
- * @throws RangeError quoting it
+ * What one -I says of interface `name`.
+ * @param text "virtif,tap=tap0"
+ * @throws RangeError quoting both
  */
-export function parseInterface(text: string): InterfaceSpec {
-  const [name = '', driver = '', ...fields] = text.split(',');
+export function parseInterface(name: string, text: string): InterfaceSpec {
+  const [driver = '', ...fields] = text.split(',');
   try {
-    if (!/^[a-z]+\d+$/.test(name)) throw bad(JSON.stringify(name), 'the name of an interface, such as virt0');
-    if (driver === '') throw bad(name, `${name},virtif,tap=… or another device`);
-    return { name, driver, make: driver === 'virtif' ? parseDevice(fields.join(',')) : undefined };
+    if (driver !== 'virtif') return { name, driver, make: undefined };
+    if (!/^virt\d$/.test(name)) throw bad(JSON.stringify(name), 'virt0 to virt9 for an interface of virtif');
+    return { name, driver, make: parseDevice(fields.join(',')) };
   } catch (error) {
-    throw new RangeError(`-I ${text}: ${(error as Error).message}`);
+    throw new RangeError(`-I ${name},${text}: ${(error as Error).message}`);
   }
 }
 
@@ -197,24 +198,26 @@ export type NetdevOption = Netdev | (() => Netdev) | string;
 /**
  * All interfaces of driver virtif that an image is to have.
  * @param netdevs of boot()
- * @param params of boot(): RUMP_I0, RUMP_I1, …
+ * @param params of boot(): if.virt0, if.virt1, …
  * @returns name → makes its device
  * @throws RangeError
  */
 export function interfacesOf(netdevs: Readonly<Record<string, unknown>> | undefined, params: ReadonlyMap<string, string>): Map<string, () => Netdev> {
   const found = new Map<string, () => Netdev>();
   for (const [name, value] of Object.entries(netdevs ?? {})) {
-    const make = typeof value === 'string' ? parseInterface(`${name},virtif,${value}`).make
+    const make = typeof value === 'string' ? parseInterface(name, `virtif,${value}`).make
       : typeof value === 'function' ? value as () => Netdev : isNetdev(value) ? () => value : undefined;
     if (make === undefined) throw new RangeError(`netdevs.${name}: expected a network device, such as tap() or hub()`);
     found.set(name, make);
   }
   for (const [param, text] of params) {
-    if (!/^RUMP_I\d+$/.test(param)) continue;
-    const { name, driver, make } = parseInterface(text);
+    if (!param.startsWith('if.')) continue;
+    const { name, driver, make } = parseInterface(param.slice(3), text);
     if (driver !== 'virtif') continue;
-    if (make === undefined && !found.has(name)) throw new RangeError(`-I ${text}: which device? ${BACKENDS.map((key) => `${key}=…`).join(', ')}`);
-    if (make !== undefined && found.has(name)) throw new RangeError(`-I ${text}: ${name} has a device already`);
+    if (make === undefined && !found.has(name)) {
+      throw new RangeError(`-I ${name},${text}: which device? ${BACKENDS.map((key) => `${key}=…`).join(', ')}`);
+    }
+    if (make !== undefined && found.has(name)) throw new RangeError(`-I ${name},${text}: ${name} has a device already`);
     if (make !== undefined) found.set(name, make);
   }
   return found;

@@ -121,6 +121,8 @@ export class SoState {
   /** Counters. */
   so_noverflow: u32;
   so_nlingerabort: u32;
+  /** Function () => bool that frees a socket if it can, 0 = none. */
+  so_reclaim: i32;
 }
 
 export let sost: SoState = changetype<SoState>(0);
@@ -132,9 +134,17 @@ export function socket_boot(): void {
   sost.so_pool = pool_init("socket", <u32>(SOCKET_HDR + 2 * offsetof<Sockbuf>()), NET_MAXSOCKETS, 16);
 }
 
+/** Call `fn` when the sockets are used up: it frees one that is only waiting and answers true, or false. Boot only. */
+export function so_setreclaim(fn: () => bool): void {
+  sost.so_reclaim = fn.index;
+}
+
 /** A zeroed socket of `proto` with its buffers' limits set, no control block yet; null when there is none. */
 export function soalloc(proto: Protosw, type: i32): Socket {
-  const so = changetype<Socket>(pool_getz(sost.so_pool));
+  let so = changetype<Socket>(pool_getz(sost.so_pool));
+  if (!so && sost.so_reclaim != 0 && call_indirect<bool>(sost.so_reclaim)) {
+    so = changetype<Socket>(pool_getz(sost.so_pool));
+  }
   if (!so) return so;
   so.so_proto = proto;
   so.so_type = type;

@@ -82,6 +82,7 @@ export class Driver {
     const ready = this.waiters.filter((w) => ((this.bits.get(w.cookie) ?? 0) & w.mask) !== 0);
     this.waiters = this.waiters.filter((w) => !ready.includes(w));
     for (const w of ready) w.done();
+    this.sockin.afterRun!();
   }
 
   /** Wait until `cookie` has any of `mask`, and take those bits. */
