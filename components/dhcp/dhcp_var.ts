@@ -24,6 +24,8 @@ export const DHS_PROBING: i32 = 4;
 export const DHS_BOUND: i32 = 5;
 export const DHS_RENEWING: i32 = 6;
 export const DHS_REBINDING: i32 = 7;
+/** The address has been given back, but the message may still wait for the server's hardware address. */
+export const DHS_RELEASING: i32 = 8;
 
 /** A lease without end (RFC 2131 §3.3). */
 export const LEASE_INFINITE: u32 = 0xffffffff;

@@ -135,7 +135,10 @@ export class NbdState {
   addrlen: i32;
   /** Scratch for d_status. */
   nsect: u64;
-  nextents: u64;
+  /** Index of nbd_iodone, for the device. */
+  iodone: i32;
+  /** Bytes that the connection that is being run may still move. */
+  budget: i32;
   naccepted: u64;
   nrefused: u64;
   nrequests: u64;
@@ -174,9 +177,9 @@ export function req_buf(r: Req): Buf {
 
 /** A request for `c`, or 0 if it may not have another one now. */
 export function req_alloc(c: Conn, most: i32): Req {
-  const others = c.c_nreqs == 0 ? nb.nidle - 1 : nb.nidle;
-  const free = NBD_MAXCONNS - nb.nconns;
-  if (c.c_nreqs > 0 && (c.c_nreqs >= most || <i32>pool_avail(nb.reqs) <= others + free)) return NOREQ;
+  // One is kept for each connection that has none, and for each that may still come.
+  const kept = nb.nidle + NBD_MAXCONNS - nb.nconns;
+  if (c.c_nreqs > 0 && (c.c_nreqs >= most || <i32>pool_avail(nb.reqs) <= kept)) return NOREQ;
   const p = pool_getz(nb.reqs);
   assert(p != 0, "nbd: no request for a connection without one");
   const r = changetype<Req>(p + BUF_SIZE);

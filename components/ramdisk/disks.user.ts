@@ -19,6 +19,7 @@ import {
 } from '../../kernel/abi/disk';
 import { EAGAIN, EINPROGRESS } from '../../kernel/abi/errno';
 import { SYS_diskctl } from '../../kernel/abi/syscall';
+import { type DiskInfo, parseList, parseTable } from './diskText.user';
 
 /** Bytes of one transfer: whole blocks that fit the exchange area. */
 const PIECE = Math.floor(dataMax / 65536) * 65536;
@@ -37,16 +38,6 @@ export interface DiskOptions {
   limit?: number | string;
 }
 
-/** A line of the list. */
-export interface DiskInfo {
-  name: string;
-  unit: number;
-  size: number;
-  blksize: number;
-  locked: boolean;
-  open: number;
-}
-
 export type Status = 'data' | 'hole' | 'zero';
 
 /** Numbers and words of a table with one "name value" a line. */
@@ -54,8 +45,6 @@ export type DiskStats = Record<string, number | string>;
 
 const words = (options: Partial<DiskOptions>): string =>
   Object.entries(options).filter(([, value]) => value !== undefined).map(([key, value]) => ` ${key}=${value}`).join('');
-
-const value = (text: string): number | string => (/^\d+$/.test(text) ? Number(text) : text);
 
 /** What concerns the devices of one kernel. */
 export class Disks {
@@ -85,11 +74,7 @@ export class Disks {
   }
 
   list(): DiskInfo[] {
-    return this.command('list').split('\n').filter(Boolean).map((line) => {
-      const fields = Object.fromEntries(line.split(' ').map((word) => word.split('='))) as Record<string, string>;
-      const { name, unit, size, blksize, locked, open } = fields;
-      return { name: name!, unit: Number(unit), size: Number(size), blksize: Number(blksize), locked: locked === '1', open: Number(open) };
-    });
+    return parseList(this.command('list'));
   }
 
   attach(name: string, options: DiskOptions): void {
@@ -127,10 +112,7 @@ export class Disks {
 
   /** The answer of a command as a table: "mm_stat", "ksm". */
   table(command: string): DiskStats {
-    return Object.fromEntries(this.command(command).split('\n').filter(Boolean).map((line) => {
-      const [key, ...rest] = line.split(' ');
-      return [key!, value(rest.join(' '))];
-    }));
+    return parseTable(this.command(command));
   }
 
   /** Use a device: it cannot be detached until close(). */

@@ -73,6 +73,7 @@ export class RamDisk extends Blkdev {
     else if (op == BIO_DISCARD) this.discard(bp.b_blkno, bp.b_blkno + bp.b_nsect);
     else if (op == BIO_ZERO) bp.b_error = this.zero(bp.b_blkno, bp.b_blkno + bp.b_nsect);
     else assert(op == BIO_FLUSH, "ramdisk: operation");
+    if (op != BIO_READ) ramdisk_scan_kick();
     bio_complete(bp);
   }
 
@@ -118,7 +119,6 @@ export class RamDisk extends Blkdev {
     }
     this.rd_writes++;
     this.rd_bytes_written += bp.b_bcount - bp.b_resid;
-    ramdisk_scan_kick();
   }
 
   /** Write n bytes of the block in which sector `at` lies; from = 0 writes zeros. 0 or -errno. */
@@ -218,6 +218,7 @@ export class RamDisk extends Blkdev {
       else if (arg_value_is(args, "write")) v.v_dedup = RD_DEDUP_WRITE;
       else return -EINVAL;
       rd_scan_set(this.rd_number, v);
+      ramdisk_scan_kick();
     } else if (arg_key(args, "limit")) {
       const n = arg_number(args);
       if (n < 0) return -EINVAL;

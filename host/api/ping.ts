@@ -17,6 +17,7 @@ import { IP_TTL, IPPROTO_ICMP, IPPROTO_IP } from '../../kernel/abi/inet';
 import { AF_INET, SO_RCVBUF, SOCK_RAW, SOL_SOCKET } from '../../kernel/abi/socket';
 import { SYS_close } from '../../kernel/abi/syscall';
 import { errnoText, SystemError } from '../errtrans';
+import { KernelGoneError } from '../panic';
 import { echo, echoMax, icmpHeader, parseIcmp } from './icmp';
 import type { KEvents, Watcher } from './kevents';
 import { inetAddress, type InetAddress } from './sockaddr';
@@ -182,7 +183,7 @@ export class Pinger implements Watcher {
   onGone(error: Error | null): void {
     if (this.fd < 0) return;
     this.fd = -1;
-    this.reject(error ?? new Error('the kernel has ended'));
+    this.reject(error ?? new KernelGoneError('the kernel has ended'));
   }
 
   private get allSent(): boolean {

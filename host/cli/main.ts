@@ -14,6 +14,7 @@ import { packageRoot } from '../imageFile';
 import { RumpPanic } from '../panic';
 import { registerInstanceCommands } from './commands';
 import { isUsersFault, oneLine } from './errors';
+import { registerSim } from '../sim/command';
 import { registerRunCommand } from './run';
 
 /** Exit status after a panic: EX_SOFTWARE of sysexits(3). */
@@ -33,6 +34,7 @@ export function makeProgram(): Command {
     .showSuggestionAfterError();
   registerRunCommand(program);
   registerInstanceCommands(program);
+  registerSim(program);
   registerBuildCommands(program);
   for (const user of Object.values(users)) user.registerCommands?.(program);
   return program;

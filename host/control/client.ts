@@ -39,7 +39,8 @@ export class ControlClient {
   private constructor(socket: Socket) {
     this.socket = socket;
     socket.on('data', (chunk: Buffer) => this.take(chunk));
-    socket.on('error', (error) => this.fail(new ControlError((error as NodeJS.ErrnoException).code ?? 'EIO', `the instance is gone: ${error.message}`)));
+    // Whether reading or writing notices first that nobody is there is of no interest; 'close' follows.
+    socket.on('error', () => {});
     socket.on('close', () => this.fail(new ControlError('ECONNRESET', 'the instance has gone away')));
   }
 

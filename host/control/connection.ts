@@ -8,7 +8,8 @@
  * turn of the event loop serves only a few of them, so that a busy asker does not hold up the image.
  * Events are dropped while the asker does not read; answers are kept, and then nothing more is taken
  * from it. A line that is not a request is answered and survived; one without end ends the connection.
- * When the asker has finished, what it asked for is still answered; when it is gone, it is cancelled.
+ * When the asker has said its last, what it asked for is still answered, but what lasts is cancelled:
+ * whether anybody is left to hear of it cannot be told.
  */
 import type { Socket } from 'node:net';
 import { SystemError } from '../errtrans';
@@ -55,16 +56,24 @@ export class Connection {
     socket.on('drain', () => this.resume());
     socket.on('end', () => {
       this.ended = true;
-      this.finish();
+      this.resume();
     });
     socket.on('error', () => {});
     socket.on('close', () => this.cancelAll());
   }
 
-  /** Say why there will be no conversation, and hang up. */
+  /**
+   * Say why there will be no conversation (any more), and hang up. What the other side still says is
+   * heard and forgotten for a moment: hanging up on unread bytes would take our last words back.
+   */
   refuse(code: string, message: string): void {
     this.send({ id: null, ok: false, error: { code, message } });
-    this.socket.destroySoon();
+    this.cancelAll();
+    this.socket.removeAllListeners('data');
+    this.socket.removeAllListeners('drain');
+    this.socket.end();
+    this.socket.resume();
+    setTimeout(() => this.socket.destroy(), lastWordsMs).unref();
   }
 
   /** Hang up; what was answered still goes out, if it is taken soon. */
@@ -161,6 +170,8 @@ export class Connection {
 
   /** The asker has asked its last, and everything is answered. */
   private finish(): void {
-    if (this.ended && this.queue.length === 0 && this.lasting.size === 0) this.socket.end();
+    if (!this.ended || this.queue.length > 0) return;
+    for (const controller of this.lasting.keys()) controller.abort();
+    if (this.lasting.size === 0) this.socket.end();
   }
 }

@@ -12,7 +12,7 @@
  * counted. About 0.2 µs a frame and a copy.
  */
 import { IFCAP_CSUM_RX, IFCAP_CSUM_TX, IFCAP_LRO, IFCAP_SG, IFCAP_TSO4, IFCAP_TSO6 } from '../../kernel/abi/if';
-import { EINVAL } from '../../kernel/abi/errno';
+import { EINVAL, ENETDOWN } from '../../kernel/abi/errno';
 import { ETHER_HDR_LEN, Frame, macNumber } from './frame';
 import { FrameQueue } from './frameQueue';
 import type { Netdev, NetdevCounters, NetdevPort } from './netdev';
@@ -116,6 +116,7 @@ export class HubPort implements Netdev {
   }
 
   send(frame: Frame): number {
+    if (this.to === null) return -ENETDOWN;
     if (frame.length < ETHER_HDR_LEN) return -EINVAL;
     this.counters.sent++;
     this.hub.forward(frame, this);

@@ -35,7 +35,7 @@ export class PcapError extends Error {
   override readonly name = 'PcapError';
 }
 
-/** A pcap file (µs, Ethernet) being written; what was given to it is in the file after flush() or close(). */
+/** A pcap file (µs, Ethernet) being written; what was given to it is there after flush() or close(). */
 export class PcapWriter {
   /** Frames written. */
   frames = 0;
@@ -54,6 +54,7 @@ export class PcapWriter {
     b.writeUInt32LE(SNAPLEN, 16);
     b.writeUInt32LE(LINKTYPE_ETHERNET, 20);
     this.used = 24;
+    this.flush();
   }
 
   /** Append a frame. @param timeUs µs since 1970 */

@@ -146,6 +146,17 @@ function wordsOf(fields: readonly string[]): Words {
 }
 
 /**
+ * What words such as "loss=1%,delay=5ms" do to a link; nothing for ''.
+ * @throws RangeError
+ */
+export function parseFaults(text: string): Faults {
+  const words = wordsOf(text === '' ? [] : text.split(','));
+  const other = [...words.keys()].find((key) => !FAULTS.some((fault) => fault === key));
+  if (other !== undefined) throw bad(other, `a fault: ${FAULTS.join(', ')}`);
+  return faultsOf(words) ?? {};
+}
+
+/**
  * The device that words such as "tap=tap0,mtu=9000,loss=1%" describe.
  * @returns undefined if they name none
  * @throws RangeError

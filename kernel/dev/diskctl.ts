@@ -9,6 +9,7 @@
  *      flush NAME                forget all contents  lock | unlock NAME  refuse writes, or no longer
  *
  * (RapidDisk's verbs, in its sense: `flush` is BLKFLSBUF of a RAM disk.) Other words go to the drivers.
+ * The same commands can be asked of sysctl kern.disk, which is how `rumpwasm disk` reaches an instance.
  * Transfers: one at a time for each device; a device that is done later answers -EINPROGRESS, and
  * DISK_DONE tells the result.
  */
@@ -17,12 +18,13 @@ import {
   DISK_SYNC, DISK_WRITE, DISK_ZERO,
 } from "../abi/disk";
 import { EAGAIN, EBADF, EBUSY, EFAULT, EINPROGRESS, EINVAL, ENOSPC, ENOSYS, ENXIO, EOPNOTSUPP, EROFS } from "../abi/errno";
-import { BIO_DISCARD, BIO_FLUSH, BIO_READ, BIO_WRITE } from "../abi/rump";
+import { BIO_DISCARD, BIO_FLUSH, BIO_READ, BIO_WRITE, CTLFLAG_RW } from "../abi/rump";
 import { SYS_diskctl } from "../abi/syscall";
 import { DEV_MAXDEVS } from "rump/tunables";
 import { kmem_alloc } from "../kern/kmem";
 import { kput_bytes, kput_char, kput_str, kput_u64, useracc } from "../kern/kstring";
 import { sysent_set } from "../kern/syscall";
+import { sysctl_fn } from "../kern/sysctl";
 import { Args, ARGS_SIZE, arg_is, arg_key, arg_next, arg_number, args_init } from "./blkargs";
 import {
   BLKF_LOCKED, BLKF_RDONLY, BlkDriver, Blkdev, blkdev_close, blkdev_detach, blkdev_get, blkdev_lookup, blkdev_open, blkdriver_for,
@@ -57,6 +59,13 @@ export function diskctl_init(): void {
   dc.bufs = kmem_alloc(<usize>DEV_MAXDEVS * BUF_SIZE, 16, "diskctl");
   dc.args = kmem_alloc(ARGS_SIZE, 8, "diskctl");
   sysent_set(SYS_diskctl, sys_diskctl);
+  sysctl_fn("kern.disk", sysctl_disk, CTLFLAG_RW);
+}
+
+/** sysctl kern.disk: asked a command, its answer; asked nothing, the list. */
+function sysctl_disk(buf: usize, len: i32, newp: usize, newlen: i32): i32 {
+  const end = buf + <usize>len;
+  return newlen > 0 ? diskctl_command(newp, newlen, buf, end) : list_devices(buf, end);
 }
 
 /** Write " key=value". */

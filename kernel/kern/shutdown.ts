@@ -30,6 +30,11 @@ export function app_register(): void {
   sd.apps++;
 }
 
+/** Apps that have not drained yet. */
+export function app_count(): i32 {
+  return sd.apps;
+}
+
 /** An app has drained. */
 export function app_done(): void {
   assert(sd.apps > 0, "app_done: none registered");

@@ -45,8 +45,10 @@ function path(h: Hostile, last: readonly string[] = fileNames): Range {
 function iovecs(h: Hostile, out: boolean): [ptr: number, count: number] {
   const count = h.below(6);
   const ptr = h.struct(8 * count);
+  // One bad one is enough to have all of them refused.
+  const bad = h.chance(30) ? h.below(6) : -1;
   for (let i = 0; i < count; i++) {
-    const { ptr: base, len } = out ? h.output(3000) : h.input(3000);
+    const { ptr: base, len } = out ? h.output(3000, i !== bad) : h.input(3000, i !== bad);
     h.put32(ptr + 8 * i, base);
     h.put32(ptr + 8 * i + 4, len);
   }
@@ -89,9 +91,13 @@ function sockaddr(h: Hostile): Range {
   return kind === 2 ? { ptr: h.edge(16), len: 16 } : range;
 }
 
-/** Room for an address: [sa, address of its length]. */
+/** Room for an address: [sa, address of its length]; sa = 0 asks for none. */
 function sockaddrOut(h: Hostile): [sa: number, salen: number] {
-  if (h.chance(30)) return [0, h.word()];
+  return h.chance(30) ? [0, h.word()] : valueOut(h);
+}
+
+/** Room for something of any length: [address, address of its length]. */
+function valueOut(h: Hostile): [value: number, length: number] {
   const room = h.output(128);
   const salen = h.chance(90) ? h.mayWrite({ ptr: h.struct(4), len: 4 }).ptr : h.edge(4);
   if ((salen >>> 0) + 4 <= h.memorySize) h.put32(salen, room.len);
@@ -198,7 +204,7 @@ const sockets: Call[] = [
   { name: 'recvmsg', nr: nr.SYS_recvmsg, weight: 4, args: (h) => [h.fd('socket'), msghdr(h, true), h.chance(70) ? 0 : h.word()] },
   { name: 'shutdown', nr: nr.SYS_shutdown, weight: 2, args: (h) => [h.fd('socket'), h.chance(90) ? h.below(3) : h.word()] },
   { name: 'setsockopt', nr: nr.SYS_setsockopt, weight: 4, args: (h) => [h.fd('socket'), h.chance(70) ? 0xffff : h.pick([0, 6, 17, 41, -1]), h.chance(60) ? 1 << h.below(14) : h.word(), ...buffer(h.input(64))] },
-  { name: 'getsockopt', nr: nr.SYS_getsockopt, weight: 4, args: (h) => [h.fd('socket'), h.chance(70) ? 0xffff : h.pick([0, 6, 17, 41, -1]), h.chance(60) ? 0x1000 + h.below(16) : h.word(), ...sockaddrOut(h)] },
+  { name: 'getsockopt', nr: nr.SYS_getsockopt, weight: 4, args: (h) => [h.fd('socket'), h.chance(70) ? 0xffff : h.pick([0, 6, 17, 41, -1]), h.chance(60) ? 0x1000 + h.below(16) : h.word(), ...valueOut(h)] },
   { name: 'getsockname', nr: nr.SYS_getsockname, weight: 4, after: ourPort, args: (h) => [h.fd('socket'), ...sockaddrOut(h)] },
   { name: 'getpeername', nr: nr.SYS_getpeername, weight: 2, args: (h) => [h.fd('socket'), ...sockaddrOut(h)] },
 ];

@@ -122,23 +122,23 @@ export class Hostile {
     return this.base + at;
   }
 
-  /** An address within the area with `len` bytes behind it. */
+  /** An address within the area with `len` bytes behind it; at times over the structures of the call. */
   private room(len: number): number {
-    return this.base + this.below(areaSize - len);
+    return this.base + this.below(this.chance(15) ? Math.min(64, areaSize - len) : areaSize - len);
   }
 
-  /** Bytes to be read by the image: in the area, anywhere, or nowhere. */
-  input(most = 5000): Range {
-    if (this.chance(80)) {
+  /** Bytes to be read by the image: in the area, anywhere, or nowhere. @param honest never nowhere */
+  input(most = 5000, honest = this.chance(80)): Range {
+    if (honest) {
       const len = this.chance(5) ? this.below(areaSize) : this.below(most);
       return { ptr: this.room(len), len };
     }
     return { ptr: this.chance(50) ? this.below(this.memorySize) : this.edge(), len: this.chance(50) ? this.below(64) : this.word() };
   }
 
-  /** Room to be written by the image: within the area, or such that it must be refused (or is empty). */
-  output(most = 5000): Range {
-    if (this.chance(80)) {
+  /** Room to be written by the image: within the area if `honest`, else such that it must be refused (or is empty). */
+  output(most = 5000, honest = this.chance(80)): Range {
+    if (honest) {
       const range = { ptr: 0, len: this.chance(5) ? this.below(areaSize) : this.below(most) };
       range.ptr = this.room(range.len);
       return this.mayWrite(range);

@@ -98,7 +98,7 @@ export function tcpFrame(shape: TcpShape, gsoType = VNET_GSO_NONE, gsoSize = 0):
 export function udpFrame(shape: TcpShape): Frame {
   const udp = Buffer.alloc(8);
   udp.writeUInt16BE(1234, 0);
-  udp.writeUInt16BE(53, 2);
+  udp.writeUInt16BE(4321, 2);
   udp.writeUInt16BE(8 + shape.payload.length, 4);
   const ip = ipHeader(shape, 17, 8 + shape.payload.length);
   udp.writeUInt16BE(pseudo(ip, 17, 8 + shape.payload.length), 6);

@@ -105,6 +105,7 @@ describe('hub', () => {
     assert.deepEqual(port.take().map((b) => b.length), [34, 44]);
     end.close();
     end.send(ether(MAC_B, MAC_A, pattern(20)));
+    assert.equal(port.take().length, 0);
   });
 
   it('remembers a bounded number of addresses', () => {

@@ -181,6 +181,33 @@ describe('contents', () => {
 });
 
 describe('memory', () => {
+  test('is not touched before it is used', async () => {
+    const { kernel, disks } = await bootDisks();
+    disks.attach('rd0', { size: '1T' });
+    const idle = kernel.touchedMemory().bytes;
+    assert.ok(idle < MIB / 2, `${idle} bytes`);
+    const disk = disks.open('rd0');
+    await disk.write(2 ** 39, mixed(MIB));
+    const used = kernel.touchedMemory().bytes - idle;
+    const { mem_used_total: stored } = disks.table('mm_stat');
+    assert.ok(used < Number(stored) + 350_000, `${used} bytes touched to store ${stored}`);
+  });
+
+  test('of a disk that is deduplicated later', async () => {
+    const { kernel, disks } = await bootDisks();
+    disks.attach('rd0', { size: '2M', dedup: 'off' });
+    const disk = disks.open('rd0');
+    await disk.write(0, mixed(MIB));
+    await disk.write(MIB, mixed(MIB));
+    const before = Number(disks.table('mm_stat').orig_data_size);
+    kernel.advance(5_000_000);
+    assert.equal(disks.table('mm_stat').orig_data_size, before);
+    disks.set('rd0', { dedup: 'scan' });
+    kernel.advance(5_000_000);
+    assert.ok(Number(disks.table('mm_stat').orig_data_size) <= before / 2);
+    assert.ok((await disk.read(MIB, MIB)).equals(mixed(MIB)));
+  });
+
   test('that is out refuses a write; all that was written is there', async () => {
     const { disks } = await bootDisks({ params: { RAMDISK_MEM: '4M' } });
     disks.attach('rd0', { size: '64M', dedup: 'off' });
