@@ -62,7 +62,10 @@ export interface BootOptions extends ConsoleOptions {
   volumes?: readonly Volume[];
   /** Block stores which the image may open, by the name it uses (-b name=disk.img). */
   blk?: Readonly<Record<string, string | BlockStore>>;
-  /** Network devices by interface name, for components that want them. */
+  /**
+   * Network devices by interface name: { virt0: tap({ name: 'tap0' }) }, or in words: { virt0: 'tap=tap0' };
+   * NetdevOption, unless `components` has another half for virtif.
+   */
   netdevs?: Readonly<Record<string, unknown>>;
   /** Options for host halves of components, e.g. { backend: 'epoll' }. */
   host?: Readonly<Record<string, unknown>>;
@@ -75,6 +78,8 @@ export interface BootOptions extends ConsoleOptions {
   /** Called for each volume when it has been loaded. */
   onLoaded?: (volume: Volume, loaded: Loaded) => void;
   onSkip?: LoadOptions['onSkip'];
+  /** Called when everything is in place, before the image runs for the first time. */
+  beforeRun?: (kernel: Kernel) => void | Promise<void>;
 }
 
 /**
@@ -109,6 +114,7 @@ export async function boot(image: string | Uint8Array | WebAssembly.Module, opti
   }
   try {
     await fill(kernel, options);
+    await options.beforeRun?.(kernel);
   } catch (error) {
     await kernel.close();
     throw error;

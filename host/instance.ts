@@ -19,6 +19,8 @@ export interface ImageExports extends WebAssembly.Exports {
   rump_abi(): number;
   rump_init(): number;
   rump_run(nowUs: number): number;
+  /** Not in images of before it existed. */
+  rump_clock?(nowUs: number): void;
   rump_intr(source: number): void;
   rump_syscall(nr: number, a0: number, a1: number, a2: number, a3: number, a4: number, a5: number): number;
   rump_hostbuf(): number;
@@ -92,6 +94,11 @@ export class ImageInstance {
     }
     this.leave();
     return next;
+  }
+
+  /** Tell the time before a call that is not a run. Must not be called from inside the image. */
+  clock(nowUs: number): void {
+    this.exports.rump_clock?.(nowUs);
   }
 
   /** Mark an interrupt source. Must not be called from inside the image (the pump sees to that). */

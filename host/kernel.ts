@@ -97,7 +97,7 @@ export class Kernel extends EventEmitter {
     this.image = parts.image;
     this.pump = parts.pump;
     this.console = parts.console;
-    this.sys = new Sys(parts.image, () => parts.pump.kick());
+    this.sys = new Sys(parts.image, () => parts.pump.tick(), () => parts.pump.kick());
     this.kevents = new KEvents(this.sys);
     this.sysctls = new Sysctl(this.sys);
     this.net = makeNet({ sys: this.sys, kevents: this.kevents });
@@ -229,6 +229,7 @@ export class Kernel extends EventEmitter {
    */
   async shutdown(graceMs = 10_000): Promise<number> {
     if (this.image.end === null) {
+      this.pump.tick();
       this.image.call('rump_shutdown', () => this.image.exports.rump_shutdown());
       if (this.pump.isVirtual) this.pump.runUntil(() => !this.isAlive, graceMs * 1000);
       else if (this.pump.isManual) this.pump.run();

@@ -58,12 +58,15 @@ export class Pump {
   private running = false;
   private stopped = false;
   private isRef = true;
+  /** The image has been told the time in this turn of the event loop. */
+  private isTold = false;
   private immediate: NodeJS.Immediate | null = null;
   private timer: NodeJS.Timeout | null = null;
   private timerDeadlineUs = -1;
   private readonly startUs: number;
   private readonly onImmediate = (): void => {
     this.immediate = null;
+    this.isTold = false;
     if (this.wanted) this.turn();
     if (this.options.isReady()) this.options.deliver();
   };
@@ -94,6 +97,17 @@ export class Pump {
 
   /** Time since it was made, on the image's clock, µs. */
   get uptimeUs(): number { return this.clock.monotonic() - this.startUs; }
+
+  /**
+   * Tell the image the time before a call that is not a run: timers which that sets would count from
+   * the last run otherwise, which may be long ago. Once a turn of the event loop is enough: the kick
+   * that follows the call brings the end of the turn.
+   */
+  tick(): void {
+    if (this.isTold || this.running || this.image.isInside || this.image.end !== null) return;
+    this.isTold = !this.clock.virtual && !this.options.manual && !this.stopped;
+    this.image.clock(this.clock.monotonic());
+  }
 
   /** Ask for a run at the end of this turn of the event loop, marking an interrupt source if given. */
   kick(source = -1): void {

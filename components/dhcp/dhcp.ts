@@ -1,9 +1,9 @@
 /**
  * dhcp: addresses by DHCP (RFC 2131, 2132; conflict detection RFC 5227).
  *
- *      parameter  RUMP_Wn = "virt0,inet,dhcp[,noprobe]"      a client for virt0, at boot   (run -W)
- *                 RUMP_HOSTNAME                              what we call ourselves to the server
- *      sysctl     net.dhcp.table …                           dhcp_control.ts
+ *      parameter  net.virt0=inet,dhcp[,noprobe]      a client for virt0, at boot   (run -W virt0,inet,dhcp)
+ *                 kern.hostname=NAME                 what we call ourselves to the server
+ *      sysctl     net.dhcp.table …                   dhcp_control.ts
  *
  * Every Ethernet interface has a client, most of them off; one is started by its parameter or by a
  * command. At an orderly shutdown the leases are given back, when no other app needs the address any
@@ -48,17 +48,12 @@ function field_len(p: usize, n: i32): i32 {
   return i;
 }
 
-/** One -W, the `n` bytes at `p`. 0 (also if it is not for us) or -errno. */
-export function dhcp_param(p: usize, n: i32): i32 {
+/** Parameter "net.<name>=<value>": name and value. 0 (also if it is not for us) or -errno. */
+export function dhcp_param(name: usize, namelen: i32, p: usize, n: i32): i32 {
   let k = field_len(p, n);
-  const name = p;
-  const namelen = k;
-  p += min(k + 1, n);
-  n -= min(k + 1, n);
-  k = field_len(p, n);
-  if (!kstr_eq(p, k, "inet")) return 0;
-  p += min(k + 1, n);
-  n -= min(k + 1, n);
+  if (!kstr_eq(p, k, "inet") || k == n) return 0;
+  p += k + 1;
+  n -= k + 1;
   k = field_len(p, n);
   if (!kstr_eq(p, k, "dhcp")) return 0;
   const ifp = if_find(name, namelen);
@@ -72,20 +67,19 @@ export function dhcp_param(p: usize, n: i32): i32 {
   return 0;
 }
 
-/** The parameters RUMP_W0, RUMP_W1 …: 0, or -errno of one that asks for what cannot be. */
+/** All parameters: 0, or -errno of one that asks for what cannot be. */
 function dhcp_params(): i32 {
   for (let i = 0; i < param_count(); i++) {
     const s = param_at(i);
     const n = param_len(s);
-    if (n < 8 || !kstr_eq(s, 6, "RUMP_W")) continue;
-    let eq = 6;
+    let eq = 4;
     while (eq < n && load<u8>(s + eq) != 61) eq++;
-    if (eq == n) continue;
-    const e = dhcp_param(s + eq + 1, n - eq - 1);
+    if (eq >= n || !kstr_eq(s, 4, "net.")) continue;
+    const e = dhcp_param(s + 4, eq - 4, s + eq + 1, n - eq - 1);
     if (e >= 0) continue;
     log_begin(LOG_ERR, "dhcp");
     log_str("cannot configure ");
-    log_bytes(s + eq + 1, n - eq - 1);
+    log_bytes(s, n);
     log_str(": errno ");
     log_int(-e);
     log_end();

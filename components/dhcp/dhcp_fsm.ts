@@ -93,6 +93,7 @@ function lease_at(d: Dhcp, s: u32): i64 {
 function restart(d: Dhcp, delay_us: i64): void {
   if (d.dh_state == DHS_PROBING) arp_probe_stop(d.dh_ifp, d.dh_lease.le_addr);
   dhcp_unconfigure(d);
+  d.dh_verify = 0;
   set_state(d, DHS_INIT);
   callout_schedule(d.dh_timer, max<i64>(delay_us, 1));
 }
@@ -146,7 +147,7 @@ function send_request(d: Dhcp): void {
   const holding = d.dh_state != DHS_REQUESTING;
   const to = d.dh_state == DHS_RENEWING ? d.dh_lease.le_server : BROADCAST;
   dhcp_send(d, DHCPREQUEST, holding ? d.dh_lease.le_addr : 0, to);
-  if (!holding) {
+  if (!holding || (d.dh_verify != 0 && d.dh_tries <= REQUESTS)) {
     arm_backoff(d);
     return;
   }
@@ -295,6 +296,7 @@ function dhcp_bind(d: Dhcp): void {
     return;
   }
   set_state(d, DHS_BOUND);
+  d.dh_verify = 0;
   if (d.dh_lease.le_lease_s != LEASE_INFINITE) arm_at(d, lease_at(d, d.dh_lease.le_t1_s));
   if (!fresh) return;
   dhcp_say(d, "address ", d.dh_lease.le_addr);
@@ -326,6 +328,9 @@ export function dhcp_conflict(ifp: Ifnet, addr: u32): void {
  * still good (RFC 2131 §3.7 in effect), whoever looks for one begins anew.
  */
 export function dhcp_linkup(d: Dhcp): void {
-  if (d.dh_state == DHS_BOUND || d.dh_state == DHS_RENEWING) renew_begin(d, DHS_REBINDING);
-  else if (d.dh_state >= DHS_INIT && d.dh_state <= DHS_PROBING) dhcp_start(d);
+  if (d.dh_state == DHS_BOUND || d.dh_state == DHS_RENEWING) {
+    d.dh_verify = 1;
+    renew_begin(d, DHS_REBINDING);
+  }
+  if (d.dh_state >= DHS_INIT && d.dh_state <= DHS_PROBING) dhcp_start(d);
 }

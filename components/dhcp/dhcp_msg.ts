@@ -102,9 +102,9 @@ function put_params(at: usize): usize {
   return at + 10;
 }
 
-/** What we call ourselves: parameter RUMP_HOSTNAME, of at most 63 bytes. */
+/** What we call ourselves: parameter kern.hostname, of at most 63 bytes. */
 function put_hostname(at: usize): usize {
-  const n = getparam("RUMP_HOSTNAME", at + 2, 63);
+  const n = getparam("kern.hostname", at + 2, 63);
   if (n <= 0) return at;
   store<u8>(at, <u8>OPT_HOSTNAME);
   store<u8>(at, <u8>n, 1);

@@ -59,6 +59,8 @@ export class Dhcp {
   dh_state: i32;
   /** Do not look whether the address is free before using it. */
   dh_noprobe: i32;
+  /** The cable was pulled: the first requests for the lease that we hold follow each other sooner. */
+  dh_verify: i32;
   dh_xid: u32;
   /** Messages sent in this state. */
   dh_tries: i32;

@@ -37,7 +37,7 @@ import { sin_at } from "./iperfd_addr";
 import { json_number, json_results } from "./iperfd_json";
 import * as s from "./iperfd_state";
 import { IperfState, Stream, ip3, iperf_state_init, iperf_watch, stream_at } from "./iperfd_state";
-import { stream_new, stream_turn, streams_start, streams_stop, udp_pace, udp_turn } from "./iperfd_stream";
+import { stream_drain, stream_new, stream_turn, streams_start, streams_stop, udp_pace, udp_turn } from "./iperfd_stream";
 
 function serve(type: i32): i32 {
   const fd = u.sys_socket(AF_INET, type, 0);
@@ -105,7 +105,7 @@ function iperfd_event(e: usize): void {
 
 /** An event may be of a stream that an earlier event of the same batch ended. */
 function stream_alive(udata: u32): bool {
-  for (let i = 0; i < ip3.nstreams; i++) if (<u32>changetype<usize>(stream_at(i)) == udata) return true;
+  for (let i = 0; i < ip3.nstreams; i++) if (<u32>changetype<usize>(stream_at(i)) == udata) return stream_at(i).s_fd >= 0;
   return false;
 }
 
@@ -160,13 +160,21 @@ function test_run(): void {
   streams_start();
 }
 
-/** Everything of the test is closed. */
-function test_end(): void {
+/** The data connections are closed; what they counted stays. A client may wait for a whole block: the end frees it. */
+function streams_close(): void {
   if (ip3.state == s.TEST_RUNNING) streams_stop();
   for (let i = 0; i < ip3.nstreams; i++) {
     const str = stream_at(i);
-    if (str.s_fd >= 0) u.sys_close(str.s_fd);
+    if (str.s_fd < 0) continue;
+    if (str.s_sender == 0) stream_drain(str);
+    u.sys_close(str.s_fd);
+    str.s_fd = -1;
   }
+}
+
+/** Everything of the test is closed. */
+function test_end(): void {
+  streams_close();
   ip3.nstreams = 0;
   ip3.state = 0;
   if (ip3.control >= 0) u.sys_close(ip3.control);
@@ -254,7 +262,7 @@ function control_byte(): bool {
   ip3.got = 0;
   if (state == s.TEST_END && ip3.state == s.TEST_RUNNING) {
     ip3.end_us = getmicrouptime();
-    streams_stop();
+    streams_close();
     say(s.EXCHANGE_RESULTS);
     return true;
   }

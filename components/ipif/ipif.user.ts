@@ -1,7 +1,7 @@
 /**
  * The host half of ipif: the hypercalls of ipif.hyper.ts, between an image and its IpDevices.
  *
- *      ip<unit> ── boot({ netdevs: { ip0: device } }); an image asks for every unit that it could have
+ *      ip<unit> ── boot({ host: { ipdevs: { ip0: device } } }); an image asks for every unit that it could have
  *
  * What has been received waits here until the image fetches it, in order, so that it never has to say
  * how much it can take at once.
@@ -58,7 +58,7 @@ function isIpDevice(value: unknown): value is IpDevice {
 }
 
 export function hypercalls(host: HyperHost): ComponentHost {
-  const devices = (host.options.netdevs ?? {}) as Readonly<Record<string, unknown>>;
+  const devices = (host.options.ipdevs ?? {}) as Readonly<Record<string, unknown>>;
   const units = new Map<number, Unit>();
 
   function create(number: number): number {

@@ -33,7 +33,6 @@ function crc32_init(): void {
 
 class Table {
   /** Entry for byte n (0..3) of w in table k. */
-  // @ts-ignore: decorator
   @inline
   static at(k: u32, w: u32, n: u32): u32 {
     return load<u32>(TABLES + (k << 10) + (((w >> (n << 3)) & 0xff) << 2));

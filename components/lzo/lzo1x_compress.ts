@@ -47,7 +47,6 @@ const SKIP_SHIFT: u32 = 5;
 
 export class Lzo1xProbe {
   /** Table offset (in bytes) for the 4 bytes v. */
-  // @ts-ignore: decorator
   @inline
   static slot(v: u32, shift: u32): usize {
     return <usize>(((v * 0x9e3779b1) >> shift) << 1);
@@ -64,7 +63,6 @@ export class Lzo1xProbe {
   }
 
   /** Bytes equal at a and b, b's end being `end`; 4 are known to be. */
-  // @ts-ignore: decorator
   @inline
   static extend(a: usize, b: usize, end: usize): u32 {
     const from = b;

@@ -49,7 +49,6 @@ class Fast {
   }
 
   /** Copy 3 bytes forward one by one: a distance of 1 repeats a byte. */
-  // @ts-ignore: decorator
   @inline
   static three(op: usize, m: usize): void {
     store<u8>(op, load<u8>(m));

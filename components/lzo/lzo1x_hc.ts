@@ -70,7 +70,6 @@ function saves(len: u32, dist: u32, run: bool): i32 {
   return <i32>(len - cost);
 }
 
-@inline
 function hash3(p: usize): usize {
   return <usize>((((load<u32>(p) << 8) * 0x9e3779b1) >> (32 - HASH_BITS)) << 1);
 }

@@ -29,7 +29,6 @@ export class Copy {
    * Literals: `n` bytes from `s` to `d`, buffers apart.
    * Reads and writes up to COPY_SLACK bytes more.
    */
-  // @ts-ignore: decorator
   @inline
   static wild(d: usize, s: usize, n: u32): void {
     if (n > LONG_COPY) {
@@ -49,7 +48,6 @@ export class Copy {
    * A match: `n` bytes at `op` from `dist` >= 1 bytes back.
    * Writes up to COPY_SLACK bytes more; reads nothing past that either.
    */
-  // @ts-ignore: decorator
   @inline
   static wild_match(op: usize, dist: u32, n: u32): void {
     let m = op - dist;
@@ -77,7 +75,6 @@ export class Copy {
   }
 
   /** A match with distance 1..7: repeat the period (see above). */
-  // @ts-ignore: decorator
   @inline
   static spread(op: usize, m: usize, dist: u32, end: usize, n: u32): void {
     if (n > LONG_COPY && dist == 1) {
@@ -93,7 +90,6 @@ export class Copy {
   }
 
   /** The low `dist` (1..7) bytes of v repeated over 8 bytes. */
-  // @ts-ignore: decorator
   @inline
   static period(v: u64, dist: u32): u64 {
     let bits: u64 = dist << 3;

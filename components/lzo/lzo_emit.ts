@@ -42,7 +42,6 @@ const SHORT_RUN: u32 = 16;
 
 export class LzoEmit {
   /** Output that a run of `lits` and a match of `len` may take, slack included. */
-  // @ts-ignore: decorator
   @inline
   static room(lits: u32, len: u32): u32 {
     return lits + ((lits + len) >> 7) + COPY_SLACK + 12;
@@ -53,7 +52,6 @@ export class LzoEmit {
    * Writes (and reads) up to COPY_SLACK bytes more.
    * @returns the new output position
    */
-  // @ts-ignore: decorator
   @inline
   static literals(op: usize, from: usize, n: u32, first: bool): usize {
     if (n <= SHORT_RUN && !first) {
@@ -101,7 +99,6 @@ export class LzoEmit {
   }
 
   /** A match of len >= 3 (3 only pays within 2 KiB). Writes 4 bytes or more. */
-  // @ts-ignore: decorator
   @inline
   static match(op: usize, dist: u32, len: u32): usize {
     const d = dist - 1;

@@ -16,13 +16,14 @@ import { kmem_alloc } from "../../kernel/kern/kmem";
 import { sysctl_int } from "../../kernel/kern/sysctl";
 import { in_cksum } from "../../kernel/net/in_cksum";
 import { if_byindex } from "../../kernel/net/ifnet";
-import { MAX_LINKHDR, M_BCAST, M_MCAST, Mbuf, m_freem, m_getcl } from "../../kernel/net/mbuf";
-import { m_copydata } from "../../kernel/net/mbuf2";
+import { MAX_LINKHDR, M_BCAST, M_MCAST, Mbuf, VNET_F_NEEDS_CSUM, m_freem, m_getcl } from "../../kernel/net/mbuf";
+import { m_copydata, m_makewritable } from "../../kernel/net/mbuf2";
+import { NETISR_IPUNREACH, netisr_register } from "../../kernel/net/netisr";
 import { in_ifaddr_of, in_ifbroadcast, in_localip, in_loopback, in_multicast } from "./in_ifaddr";
 import { Inpcb } from "./in_pcb";
 import { icmpstat } from "./in_stat";
 import * as ip from "./ip";
-import { ip_output } from "./ip_output";
+import { ip_finishcsum, ip_output } from "./ip_output";
 
 export const ICMP_ECHOREPLY: i32 = 0;
 export const ICMP_UNREACH: i32 = 3;
@@ -64,6 +65,12 @@ export function icmp_error_boot(): void {
   ies.errppslimit = 100;
   ies.tokens = 100;
   sysctl_int("net.inet.icmp.errppslimit", changetype<usize>(ies), CTLFLAG_RW, 0, 1000000);
+  netisr_register(NETISR_IPUNREACH, icmp_undelivered);
+}
+
+/** The link found nobody at the next hop of `m` (ARP): whoever sent it, be it us, hears of it. Consumes m. */
+function icmp_undelivered(m: Mbuf): void {
+  icmp_error(m, ICMP_UNREACH, ICMP_UNREACH_HOST, 0);
 }
 
 /** One token, if there is one: errppslimit a second, with a burst of as many. */
@@ -111,11 +118,21 @@ function icmp_build(n: Mbuf, m: Mbuf, type: i32, code: i32, mtu: i32): void {
   store<u16>(p, <u16>in_cksum(n, 0, n.m_len), 2);
 }
 
+/** A packet whose checksum was left to the link gets it now: what is quoted must be as it was on the wire. */
+function icmp_whole(m0: Mbuf): Mbuf {
+  if ((m0.vh_flags & VNET_F_NEEDS_CSUM) == 0) return m0;
+  const m = m_makewritable(m0, min(m0.ph_len, <i32>m0.vh_csum_start + <i32>m0.vh_csum_offset + 2));
+  if (m) ip_finishcsum(m);
+  return m;
+}
+
 /**
- * Tell the source of `m` (IP header first) of `type`/`code`; `mtu` for NEEDFRAG. Consumes m, whether
+ * Tell the source of `m0` (IP header first) of `type`/`code`; `mtu` for NEEDFRAG. Consumes m0, whether
  * or not anything is sent.
  */
-export function icmp_error(m: Mbuf, type: i32, code: i32, mtu: i32): void {
+export function icmp_error(m0: Mbuf, type: i32, code: i32, mtu: i32): void {
+  const m = icmp_whole(m0);
+  if (!m) return;
   const hlen = ip.ip_hl(m.m_data);
   if (!icmp_mayerror(m, hlen)) {
     icmpstat.outsuppressed++;

@@ -138,15 +138,16 @@ function tcp_trim_left(tp: Tcpcb, before: i32): bool {
   const seg = tcps.seg;
   if ((seg.ti_flags & th.TH_RST) != 0) return false;
   if ((seg.ti_flags & th.TH_SYN) != 0) {
-    // The SYN itself again (the peer has not seen our SYN,ACK): RFC 9293 §3.10.7.4 second.
-    if (tp.t_state == v.TCPS_SYN_RECEIVED && seg.seg_seq == tp.irs && (seg.ti_flags & th.TH_ACKF) == 0) {
+    // Where it is not the SYN that opened this connection, or no longer news, it is only answered.
+    if (tp.t_state != v.TCPS_SYN_RECEIVED || seg.seg_seq != tp.irs) {
+      tcp_challenge(tp);
+      return false;
+    }
+    // The peer has not seen our SYN,ACK: again. (With ACK: a simultaneous open, RFC 9293 §3.5 figure 8.)
+    if ((seg.ti_flags & th.TH_ACKF) == 0) {
       tp.snd_nxt = tp.iss;
       tp.t_flags |= v.TF_ACKNOW;
       tcp_output(tp);
-      return false;
-    }
-    if (seg.seg_seq != tp.irs) {
-      tcp_challenge(tp);
       return false;
     }
     seg.ti_flags &= ~th.TH_SYN;
@@ -155,6 +156,11 @@ function tcp_trim_left(tp: Tcpcb, before: i32): bool {
   }
   const fin = (seg.ti_flags & th.TH_FIN) != 0;
   if (before > seg.ti_len || (before == seg.ti_len && !fin)) {
+    // Nothing from before the connection may establish it.
+    if (tp.t_state == v.TCPS_SYN_RECEIVED && before > 0) {
+      tcp_acknow(tp);
+      return false;
+    }
     // All of it is old. Its ACK may still be news, so the check of the ACK sees what is left of it.
     if (seg.ti_len > 0) {
       tcpstat.rcvduppack++;

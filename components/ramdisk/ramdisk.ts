@@ -10,15 +10,16 @@
  *
  *      size   logical size                     level  0 none, 1 LZO1X-1 (default), 2 lzo-rle, 3-9 slow and small
  *      limit  most memory for its blocks       dedup  off, scan, write (default)
+ *      from   a RAM disk, of which it is to be a snapshot (instead of size)
  *
  * A write of part of a block reads the block first. DISCARD makes holes of whole blocks, ZERO zeros of
  * anything; a hole reads as zeros. Statistics have the names of zram's mm_stat and io_stat.
  */
 import { BIO_ZERO, BLK_DATA, BLK_HOLE, BLK_ZERO, DEV_BSHIFT } from "../../kernel/abi/disk";
-import { EBUSY, EINVAL, ENFILE, ENOSPC } from "../../kernel/abi/errno";
+import { EBUSY, EINVAL, ENFILE, ENOSPC, EROFS } from "../../kernel/abi/errno";
 import { BIO_DISCARD, BIO_FLUSH, BIO_READ, BIO_WRITE } from "../../kernel/abi/rump";
 import { Args, arg_key, arg_next, arg_number, arg_value_is } from "../../kernel/dev/blkargs";
-import { BLKF_DISCARD, BLKF_SYNC, BlkDriver, Blkdev, blkdev_attach, blkdriver_attach } from "../../kernel/dev/blkdev";
+import { BLKF_DISCARD, BLKF_LOCKED, BLKF_SYNC, BlkDriver, Blkdev, blkdev_attach, blkdev_get, blkdev_lookup, blkdriver_attach } from "../../kernel/dev/blkdev";
 import { Buf, bio_complete } from "../../kernel/dev/buf";
 import { cprng_fast64 } from "../../kernel/kern/cprng";
 import { kmem_alloc, kobj } from "../../kernel/kern/kmem";
@@ -30,8 +31,8 @@ import { ramdisk_boot_attach, ramdisk_boot_pages } from "./ramdisk_param";
 import { RDM_BLOCKS_MAX, RDS_KIND, RDS_SAME, rdm_get, rdm_next_hole, rdm_next_used } from "./rd_map";
 import { rd_scan_set } from "./rd_scan";
 import {
-  RD_BLOCK, RD_DEDUP_OFF, RD_DEDUP_SCAN, RD_DEDUP_WRITE, RD_LEVEL_LZO, RD_LEVEL_MAX, RdVolume, rd_store_init, rdv_create,
-  rdv_discard, rdv_map, rdv_read, rdv_resize, rdv_write,
+  RD_BLOCK, RD_DEDUP_OFF, RD_DEDUP_SCAN, RD_DEDUP_WRITE, RD_LEVEL_LZO, RD_LEVEL_MAX, RdVolume, rd_store_init, rdv_clone, rdv_create,
+  rdv_discard, rdv_map, rdv_read, rdv_resize, rdv_take, rdv_write,
 } from "./rd_store";
 
 /** Sectors of a block: 8. */
@@ -65,9 +66,12 @@ export class RamDisk extends Blkdev {
   rd_bytes_written: u64;
   /** Blocks given back by discard. */
   rd_notify_free: u64;
+  /** Requests and commands that may have changed contents or size: whoever copies the disk looks at it. */
+  rd_changes: u64;
 
   d_strategy(bp: Buf): void {
     const op = bp.b_op;
+    if (op != BIO_READ && op != BIO_FLUSH) this.rd_changes++;
     if (op == BIO_READ) this.read(bp);
     else if (op == BIO_WRITE) this.write(bp);
     else if (op == BIO_DISCARD) this.discard(bp.b_blkno, bp.b_blkno + bp.b_nsect);
@@ -180,6 +184,7 @@ export class RamDisk extends Blkdev {
 
   d_resize(nsect: u64): i32 {
     const nblocks = (nsect + SPB_MASK) >> SPB_SHIFT;
+    this.rd_changes++;
     if (nblocks > RDM_BLOCKS_MAX) return -EINVAL;
     if (nsect < this.d_nsect && (nsect & SPB_MASK) != 0) {
       // What is cut off must not come back when it grows again.
@@ -193,6 +198,7 @@ export class RamDisk extends Blkdev {
   }
 
   d_erase(): i32 {
+    this.rd_changes++;
     rdv_discard(this.rd_vol, 0, this.rd_vol.m_nblocks);
     return 0;
   }
@@ -219,6 +225,8 @@ export class RamDisk extends Blkdev {
       else return -EINVAL;
       rd_scan_set(this.rd_number, v);
       ramdisk_scan_kick();
+    } else if (arg_key(args, "from")) {
+      return ramdisk_clone(this, args);
     } else if (arg_key(args, "limit")) {
       const n = arg_number(args);
       if (n < 0) return -EINVAL;
@@ -256,11 +264,13 @@ export class RamdiskDriver extends BlkDriver {
       if (arg_key(args, "size")) size = arg_number(args);
       else e = dev.set_one(args);
     }
+    if (size == 0) size = dev.d_nsect << DEV_BSHIFT;
     const nsect = size >> DEV_BSHIFT;
     if (e == 0 && (size <= 0 || size != nsect << DEV_BSHIFT)) e = -EINVAL;
     if (e == 0) e = dev.d_resize(nsect);
     if (e == 0) e = blkdev_attach(dev, name, n);
     if (e < 0) {
+      dev.d_erase();
       rd_scan_set(dev.rd_number, changetype<RdVolume>(0));
       ramdisk_free(dev);
       return e;
@@ -272,6 +282,29 @@ export class RamdiskDriver extends BlkDriver {
   dr_command(args: Args, at: usize, end: usize): i32 {
     return ramdisk_command(args, at, end);
   }
+}
+
+/**
+ * Make the contents of `dev` those of the RAM disk that args names, of this moment: the one becomes a
+ * snapshot of the other. 0, or -errno with nothing changed.
+ */
+function ramdisk_clone(dev: RamDisk, args: Args): i32 {
+  const unit = blkdev_lookup(args.a_val, args.a_vallen);
+  if (unit < 0) return unit;
+  if (!rs.driver.dr_owns(args.a_val, args.a_vallen)) return -EINVAL;
+  if ((dev.d_flags & BLKF_LOCKED) != 0) return -EROFS;
+  const from = changetype<RamDisk>(changetype<usize>(blkdev_get(unit)));
+  if (from == dev) return -EINVAL;
+  const p = pool_getz(rs.volumes);
+  if (p == 0) return -ENFILE;
+  const e = rdv_clone(changetype<RdVolume>(p), from.rd_vol);
+  if (e == 0) {
+    rdv_take(dev.rd_vol, changetype<RdVolume>(p));
+    dev.d_nsect = from.d_nsect;
+    dev.rd_changes++;
+  }
+  pool_put(rs.volumes, p);
+  return e;
 }
 
 /** A device with an empty volume and default settings; null (0) if there are no more. */
@@ -303,7 +336,7 @@ export function ramdisk_attach(): i32 {
   assert(RAMDISK_MAXDEVS > 0 && RAMDISK_MAXDEVS < 64, "ramdisk: RAMDISK_MAXDEVS must be below 64");
   rs = changetype<RamdiskState>(kmem_alloc(offsetof<RamdiskState>(), 8, "ramdisk"));
   rs.devs = pool_init_obj<RamDisk>("ramdisk.devs", RAMDISK_MAXDEVS);
-  rs.volumes = pool_init("ramdisk.volumes", offsetof<RdVolume>(), RAMDISK_MAXDEVS);
+  rs.volumes = pool_init("ramdisk.volumes", offsetof<RdVolume>(), RAMDISK_MAXDEVS + 1); // one in passing: ramdisk_clone
   rs.block = kmem_alloc(RD_BLOCK, 64, "ramdisk");
   const pages = ramdisk_boot_pages();
   if (pages < 0) return pages;

@@ -54,7 +54,8 @@ export function ramdisk_put_stat(dev: RamDisk, at: usize, end: usize): usize {
   at = line(at, end, "bytes_written", dev.rd_bytes_written);
   at = line(at, end, "dedup_writes", v.v_dedup_writes);
   at = line(at, end, "dedup_scans", v.v_dedup_scans);
-  return line(at, end, "cow", v.v_cow);
+  at = line(at, end, "cow", v.v_cow);
+  return line(at, end, "changes", dev.rd_changes);
 }
 
 /** The store's figures; orig_data_size is that of distinct blocks. */

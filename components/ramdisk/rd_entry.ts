@@ -65,12 +65,10 @@ export function rd_entry_init(): void {
   ix.buckets = kmem_alloc(<usize>n << 2, 64, "ramdisk.index");
 }
 
-@inline
 export function rd_entry(id: u32): RdEntry {
   return changetype<RdEntry>(zs_ptr(id));
 }
 
-@inline
 function bucket_of(hash: u64): usize {
   return ix.buckets + (<usize>(<u32>hash & ix.mask) << 2);
 }
@@ -96,7 +94,9 @@ export function rd_index_insert(id: u32): void {
   rd_entry_settle(id);
   e.e_flags |= RDE_INDEXED;
   ix.nindexed++;
-  assert(e.e_refs == 1, "rd_index_insert: shared already");
+  // A snapshot may hold it, too.
+  ix.shared += u32(e.e_refs > 1);
+  ix.sharing += e.e_refs - 1;
 }
 
 /** Entry `id` is for the scanner to look at. */
@@ -127,13 +127,16 @@ export function rd_index_remove(id: u32): void {
   store<u32>(at, e.e_hnext);
   e.e_flags &= ~RDE_INDEXED;
   ix.nindexed--;
+  ix.shared -= u32(e.e_refs > 1);
+  ix.sharing -= e.e_refs - 1;
 }
 
 /** One more place holds entry `id`. */
 export function rd_entry_ref(id: u32): void {
   const e = rd_entry(id);
-  assert((e.e_flags & RDE_INDEXED) != 0 && e.e_refs > 0, "rd_entry_ref: not one that is shared");
+  assert(e.e_refs > 0, "rd_entry_ref: no reference");
   e.e_refs++;
+  if ((e.e_flags & RDE_INDEXED) == 0) return;
   if (e.e_refs == 2) ix.shared++;
   ix.sharing++;
 }
@@ -169,6 +172,7 @@ export function rd_entry_unref(id: u32): void {
   assert(e.e_refs > 0, "rd_entry_unref: no reference");
   if (e.e_refs > 1) {
     e.e_refs--;
+    if ((e.e_flags & RDE_INDEXED) == 0) return;
     ix.sharing--;
     if (e.e_refs == 1) ix.shared--;
     return;

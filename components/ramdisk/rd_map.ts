@@ -51,12 +51,10 @@ function height_for(nblocks: u32): u32 {
 }
 
 /** Index of block `b` in a node at `level` above the leaves (1, 2). */
-@inline
 function node_index(b: u32, level: u32): u32 {
   return (b >> (LEAF_BITS + (level - 1) * NODE_BITS)) & ((1 << NODE_BITS) - 1);
 }
 
-@inline
 function leaf_slot(word: u32, b: u32): usize {
   return rd_page_ptr(word >> COUNT_BITS) + (<usize>(b & ((1 << LEAF_BITS) - 1)) << 3);
 }
@@ -95,7 +93,6 @@ function walk(m: RdMap, b: u32): u32 {
   return n;
 }
 
-@inline
 function path_at(i: u32): usize {
   return load<usize>(path + (<usize>i << 2));
 }

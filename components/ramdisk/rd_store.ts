@@ -101,7 +101,6 @@ export function rd_store_init(key: u64, pages: u32): void {
   st.wrkmem = kmem_alloc(LZO1X_HC_MEM_COMPRESS, 64, "ramdisk");
 }
 
-@inline
 export function rdv_map(v: RdVolume): RdMap {
   return changetype<RdMap>(changetype<usize>(v));
 }
@@ -155,7 +154,6 @@ function fill(id: u32, src: usize, len: u32, hash: u64, level: i32): void {
 }
 
 /** Kept raw because it could not be made smaller? */
-@inline
 function is_huge(e: RdEntry): bool {
   return (e.e_flags & RDE_RAW) != 0 && e.e_level != RD_LEVEL_NONE;
 }
@@ -323,6 +321,35 @@ export function rdv_discard(v: RdVolume, b: u32, end: u32): u32 {
 export function rdv_resize(v: RdVolume, nblocks: u32): i32 {
   if (nblocks < v.m_nblocks) rdv_discard(v, nblocks, v.m_nblocks);
   return rdm_resize(rdv_map(v), nblocks) ? 0 : -ENOSPC;
+}
+
+/**
+ * Make empty volume `v` what `from` is now: every block is shared until one of the two writes it.
+ * 0, or -ENOSPC when there is no memory for the map; `v` is empty then. About 50 ns a block in use.
+ */
+export function rdv_clone(v: RdVolume, from: RdVolume): i32 {
+  const m = rdv_map(from);
+  let e = rdv_resize(v, m.m_nblocks);
+  for (let b = rdm_next_used(m, 0); b < m.m_nblocks && e == 0; b = rdm_next_used(m, b + 1)) {
+    const slot = rdm_get(m, b);
+    if ((slot & RDS_KIND) == RDS_ENTRY) rd_entry_ref(<u32>slot);
+    e = replace(v, b, 0, slot & ~RDS_YOUNG);
+  }
+  if (e < 0) rdv_discard(v, 0, v.m_nblocks);
+  return e;
+}
+
+/** Let `v` have what `from` has, which is empty afterwards, instead of its own. Settings stay. */
+export function rdv_take(v: RdVolume, from: RdVolume): void {
+  rdv_discard(v, 0, v.m_nblocks);
+  assert(v.m_used == 0 && v.m_pages == 0 && v.v_charged == 0, "rdv_take: not empty");
+  memory.copy(changetype<usize>(v), changetype<usize>(from), offsetof<RdMap>());
+  v.v_charged = from.v_charged;
+  v.v_bytes = from.v_bytes;
+  v.v_same = from.v_same;
+  v.v_huge = from.v_huge;
+  v.v_mem_max = max<u64>(v.v_mem_max, rdv_mem_used(v));
+  rdm_create(rdv_map(from), 0);
 }
 
 /**

@@ -123,29 +123,29 @@ function answer(host: HyperHost, info: number, unit: Unit): void {
   host.u8.set(netdev.mac ?? makeMac(host, unit.unit), info + VIRTIF_INFO_MAC);
 }
 
-/** Devices that the image never asked for: it has fewer interfaces than that. */
-function complain(host: HyperHost, wanted: ReadonlyMap<string, unknown>, units: readonly (Unit | undefined)[]): void {
-  for (const name of wanted.keys()) {
-    if (!units.some((unit) => unit?.name === name)) host.log(LOG_WARNING, `this image has no interface ${name} (tunable VIRTIF_MAXIF)`);
+/** All interfaces of one image. */
+class Interfaces {
+  private readonly wanted: Map<string, () => Netdev>;
+  private readonly units: (Unit | undefined)[] = [];
+  private keep = true;
+  private booted = false;
+
+  /** @throws RangeError for words that say no device */
+  constructor(private readonly host: HyperHost) {
+    this.wanted = interfacesOf(host.options.netdevs as Readonly<Record<string, unknown>> | undefined, host.params);
   }
-}
 
-export function hypercalls(host: HyperHost): ComponentHost {
-  const wanted = interfacesOf(host.options.netdevs as Readonly<Record<string, unknown>> | undefined, host.params);
-  const units: (Unit | undefined)[] = [];
-  let keep = true;
-  let booted = false;
-
-  function create(number: number, info: number): number {
+  create(number: number, info: number): number {
+    const { host } = this;
     if (info < 0 || info + VIRTIF_INFO_SIZE > host.u8.length) return -EFAULT;
-    const make = wanted.get(`virt${number}`);
+    const make = this.wanted.get(`virt${number}`);
     if (make === undefined) return -ENXIO;
-    if (units[number] !== undefined) return -EINVAL;
+    if (this.units[number] !== undefined) return -EINVAL;
     try {
       const unit = new Unit(host, number, make());
       unit.netdev.open(unit);
-      units[number] = unit;
-      if (!keep) unit.netdev.unref?.();
+      this.units[number] = unit;
+      if (!this.keep) unit.netdev.unref?.();
       answer(host, info, unit);
       return 0;
     } catch (error) {
@@ -155,11 +155,11 @@ export function hypercalls(host: HyperHost): ComponentHost {
     }
   }
 
-  function open(number: number, ring: number): number {
-    const unit = units[number];
+  open(number: number, ring: number): number {
+    const unit = this.units[number];
     if (unit === undefined || unit.ring !== null) return -EINVAL;
     try {
-      unit.ring = new RxRing(host.u8, ring);
+      unit.ring = new RxRing(this.host.u8, ring);
     } catch {
       return -EFAULT;
     }
@@ -167,37 +167,55 @@ export function hypercalls(host: HyperHost): ComponentHost {
     return 0;
   }
 
+  send(number: number, vnet: number, iov: number, n: number): number {
+    const unit = this.units[number];
+    if (unit === undefined) return -EIO;
+    const e = unit.describe(vnet, iov, n);
+    return e < 0 ? e : unit.netdev.send(unit.frame);
+  }
+
+  /** Netdevs that found no buffers are told when there are some. */
+  afterRun(): void {
+    if (!this.booted) this.complain();
+    for (const unit of this.units) {
+      if (unit === undefined || !unit.starved || unit.ring === null || unit.ring.room() === 0) continue;
+      unit.starved = false;
+      unit.netdev.room?.();
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const unit of this.units.splice(0)) await unit?.netdev.close();
+  }
+
+  setRef(keep: boolean): void {
+    this.keep = keep;
+    for (const unit of this.units) {
+      if (keep) unit?.netdev.ref?.();
+      else unit?.netdev.unref?.();
+    }
+  }
+
+  /** Devices that the image never asked for: it has fewer interfaces than that. */
+  private complain(): void {
+    this.booted = true;
+    for (const name of this.wanted.keys()) {
+      if (!this.units.some((unit) => unit?.name === name)) this.host.log(LOG_WARNING, `this image has no interface ${name} (tunable VIRTIF_MAXIF)`);
+    }
+  }
+}
+
+export function hypercalls(host: HyperHost): ComponentHost {
+  const all = new Interfaces(host);
   return {
     imports: {
-      virtif_create: (unit, info) => create(unit!, info!),
-      virtif_open: (unit, ring) => open(unit!, ring!),
-      virtif_send: (number, vnet, iov, n) => {
-        const unit = units[number!];
-        if (unit === undefined) return -EIO;
-        const e = unit.describe(vnet!, iov!, n!);
-        return e < 0 ? e : unit.netdev.send(unit.frame);
-      },
+      virtif_create: (unit, info) => all.create(unit!, info!),
+      virtif_open: (unit, ring) => all.open(unit!, ring!),
+      virtif_send: (unit, vnet, iov, n) => all.send(unit!, vnet!, iov!, n!),
     },
-    afterRun(): void {
-      if (!booted) complain(host, wanted, units);
-      booted = true;
-      for (const unit of units) {
-        if (unit === undefined || !unit.starved || unit.ring === null || unit.ring.room() === 0) continue;
-        unit.starved = false;
-        unit.netdev.room?.();
-      }
-    },
-    async close(): Promise<void> {
-      const open = units.splice(0);
-      for (const unit of open) await unit?.netdev.close();
-    },
-    ref(): void {
-      keep = true;
-      for (const unit of units) unit?.netdev.ref?.();
-    },
-    unref(): void {
-      keep = false;
-      for (const unit of units) unit?.netdev.unref?.();
-    },
+    afterRun: () => all.afterRun(),
+    close: () => all.close(),
+    ref: () => all.setRef(true),
+    unref: () => all.setRef(false),
   };
 }

@@ -7,7 +7,7 @@
  *      0         2048       4096        5120       5632        6144       8192               256 KiB
  *      | path    | path 2   | structs   | sockaddr | socklen   | option   | data …               |
  *
- * Each call that may have left work inside kicks the pump: the work is done before the event loop
+ * Before a call the image is told the time. Each call that may have left work inside kicks the pump: the work is done before the event loop
  * turns, together with that of all other calls of this turn.
  */
 import { RUMP_HOSTBUF_SIZE } from '../../kernel/abi/rump';
@@ -40,10 +40,13 @@ export class SysBase {
   readonly image: ImageInstance;
   readonly u8: Uint8Array<ArrayBuffer>;
   readonly dv: DataView<ArrayBuffer>;
+  private readonly tick: () => void;
   private readonly kick: () => void;
 
-  constructor(image: ImageInstance, kick: () => void) {
+  /** @param tick called before each system call, @param kick after it */
+  constructor(image: ImageInstance, tick: () => void, kick: () => void) {
     this.image = image;
+    this.tick = tick;
     this.u8 = image.u8;
     this.dv = image.dv;
     this.base = image.exports.rump_hostbuf();
@@ -53,6 +56,7 @@ export class SysBase {
 
   /** One system call by number, arguments as they are: >= 0 or -errno. Does not throw for an errno. */
   raw(nr: number, a0 = 0, a1 = 0, a2 = 0, a3 = 0, a4 = 0, a5 = 0): number {
+    this.tick();
     const result = this.image.syscall(nr, a0, a1, a2, a3, a4, a5);
     this.kick();
     return result;

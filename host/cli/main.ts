@@ -10,6 +10,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { users } from '../../gen/host/users';
 import { registerBuildCommands } from '../../tools/mkimage/index';
+import { registerDiskCommands } from '../disk/commands';
 import { packageRoot } from '../imageFile';
 import { RumpPanic } from '../panic';
 import { registerInstanceCommands } from './commands';
@@ -37,6 +38,7 @@ export function makeProgram(): Command {
   registerSim(program);
   registerBuildCommands(program);
   for (const user of Object.values(users)) user.registerCommands?.(program);
+  registerDiskCommands(program);
   return program;
 }
 

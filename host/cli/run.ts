@@ -9,7 +9,7 @@
  */
 import { Command } from 'commander';
 import { existsSync, statSync } from 'node:fs';
-import { extname } from 'node:path';
+import { basename, extname } from 'node:path';
 import { LOG_NOTICE } from '../../kernel/abi/rump';
 import { buildImage, progress } from '../../tools/mkimage/index';
 import { boot, BootError, type BootOptions } from '../boot';
@@ -17,11 +17,14 @@ import { logLevelNames, parseLogLevel } from '../console';
 import { isInstanceName } from '../control/directory';
 import { ControlServer } from '../control/server';
 import type { Kernel } from '../kernel';
+import { openDisks } from '../disk/runDisks';
+import type { DiskSpec } from '../disk/spec';
 import { packageRoot } from '../imageFile';
 import { RumpPanic } from '../panic';
+import { parseUnixProxy, UnixProxy } from '../unixProxy';
 import { type WasiKind, wasiKinds } from '../wasi/wasi';
 import { UsageError } from './errors';
-import { parseBlocks, parseEnviron, parseInterfaces, parseMemory, parsePort, parseRoutes } from './runArguments';
+import { addCaptures, parseBlocks, parseEnviron, parseInterfaces, parseMemory, parsePort, parseRoutes } from './runArguments';
 import { serviceLine } from './service';
 
 interface RunFlags {
@@ -30,6 +33,8 @@ interface RunFlags {
   interface: string[];
   net: string[];
   route: string[];
+  pcap: string[];
+  unix: string[];
   name?: string;
   memory?: string;
   port?: string;
@@ -54,11 +59,13 @@ export function registerRunCommand(program: Command): void {
   program.command('run')
     .description('boot an image and stay until it ends')
     .argument('[image]', 'name of an image, or a .wasm file', defaultImage)
-    .option('-b, --block <spec>', 'directory or tar archive to mount (PATH[,mount=/DIR]), or file as block device (NAME=FILE[,ro])', collect, [])
+    .option('-b, --block <spec>', 'directory or tar archive to mount (PATH[,mount=/DIR]), or disk (rd0,size=64M; rd0,file=FILE,writeback=5s; NAME,file=FILE[,ro])', collect, [])
     .option('-e, --env <name=value>', 'parameter of the image', collect, [])
-    .option('-I, --interface <tag,device>', 'network interface', collect, [])
+    .option('-I, --interface <tag,device>', 'network interface, such as virt0,virtif,tap=tap0', collect, [])
     .option('-W, --net <tag,inet,…>', 'its address: TAG,inet,static,ADDRESS/LENGTH[,GATEWAY]', collect, [])
+    .option('--pcap <file>', 'write what passes an interface to a file for tshark (TAG=FILE if there are several)', collect, [])
     .option('-R, --route <dst/len,gateway>', 'static route', collect, [])
+    .option('--unix <file[=path]>', 'unix socket that leads to one in the image, such as /run/nbd.sock=/nbd', collect, [])
     .option('--name <name>', 'name of this instance, for rumpwasm ps, sysctl, netstat … (default: that of the image)')
     .option('-M, --memory <megabytes>', 'linear memory, instead of what the image was linked with')
     .option('-p, --port <number>', 'port to serve on (the same as -e HTTPD_PORT=…)')
@@ -71,15 +78,19 @@ export function registerRunCommand(program: Command): void {
 
 /** @returns the exit status */
 async function run(image: string, flags: RunFlags): Promise<number> {
-  const options = bootOptions(flags);
+  const { disks: specs, ...options } = bootOptions(flags);
+  const unix = flags.unix.map((text) => parseUnixProxy(text, basename(image, '.wasm')));
   process.stdout.on('error', (error: NodeJS.ErrnoException) => { if (error.code !== 'EPIPE') throw error; });
   const isFile = extname(image) === '.wasm' || /[\\/]/.test(image) || (existsSync(image) && statSync(image).isFile());
   if (!isFile) await build(image);
+  const disks = await openDisks(specs);
   const log = new BootLog(parseLogLevel(flags.logLevel));
   const started = performance.now();
   let kernel: Kernel;
   try {
-    kernel = await boot(image, { ...options, log: (level, line) => log.write(level, line) });
+    const params = { ...disks.params, ...options.params };
+    const blk = { ...options.blk, ...disks.blk };
+    kernel = await boot(image, { ...options, params, blk, beforeRun: disks.beforeRun, log: (level, line) => log.write(level, line) });
     log.release();
   } catch (error) {
     throw explain(error, flags.memory);
@@ -90,15 +101,19 @@ async function run(image: string, flags: RunFlags): Promise<number> {
   // An image may have nothing open at the moment, or at all: it still ends only when it is told to.
   const alive = setInterval(() => {}, keepAliveMs);
   let control: ControlServer | null = null;
+  const proxies: UnixProxy[] = [];
   try {
     control = await openControl(kernel, flags.name);
+    for (const spec of unix) proxies.push(await UnixProxy.open(kernel, spec));
     const line = await serviceLine(kernel, { bootMs, volumes: options.volumes ?? [] });
     if (line !== null) process.stdout.write(`${line}\n`);
-    return await kernel.exited;
+    const status = await kernel.exited;
+    return (await disks.finish()) ? status : Math.max(status, 1);
   } finally {
     clearInterval(alive);
     stop();
     await control?.close();
+    for (const proxy of proxies) await proxy.close();
     await kernel.close();
   }
 }
@@ -138,19 +153,19 @@ class BootLog {
 }
 
 /** What the flags mean. @throws UsageError, RangeError */
-function bootOptions(flags: RunFlags): BootOptions {
+function bootOptions(flags: RunFlags): BootOptions & { disks: DiskSpec[] } {
   if (!(wasiKinds as readonly string[]).includes(flags.wasi)) throw new UsageError(`--wasi ${flags.wasi}: expected ${wasiKinds.join(', ')}`);
   if (flags.backend !== undefined && !['node', 'epoll', 'auto'].includes(flags.backend)) throw new UsageError(`--backend ${flags.backend}: expected node, epoll or auto`);
   if (flags.name !== undefined && !isInstanceName(flags.name)) throw new UsageError(`--name ${flags.name}: letters, digits, and . _ - within`);
-  const { volumes, blk } = parseBlocks(flags.block);
+  const { volumes, blk, disks } = parseBlocks(flags.block);
   const environ = parseEnviron(flags.env);
   // PORT is what hosting platforms call it.
   const port = flags.port ?? environ.PORT;
   return {
-    volumes, blk, logLevel: parseLogLevel(flags.logLevel), wasi: flags.wasi as WasiKind,
+    volumes, blk, disks, logLevel: parseLogLevel(flags.logLevel), wasi: flags.wasi as WasiKind,
     host: flags.backend === undefined ? {} : { backend: flags.backend },
     params: {
-      ...parseInterfaces(flags.interface, flags.net),
+      ...parseInterfaces(addCaptures(flags.interface, flags.pcap), flags.net),
       ...parseRoutes(flags.route),
       ...(flags.quiet ? { HTTPD_QUIET: '1' } : {}),
       ...(port === undefined ? {} : { HTTPD_PORT: parsePort(port) }),

@@ -2,7 +2,8 @@
  * The words of `rumpwasm run`, which are rumprun's: -b, -e, -I, -W, -M; and -R.
  *
  *      -b PATH[,mount=/www]            a directory or tar archive into a file system of the image
- *      -b NAME=FILE[,ro]               a file as block device NAME
+ *      -b NAME=FILE[,ro]               a file as block store NAME
+ *      -b NAME,size=…,file=…           a disk (host/disk/spec.ts)
  *      -e NAME=VALUE                   a parameter
  *      -I TAG,DEVICE[,BACKEND…]        a network interface        → parameter if.TAG
  *      -W TAG,inet,static,ADDR/LEN[,GW] its address               → parameter net.TAG
@@ -15,6 +16,8 @@ import { accessSync, constants, openSync, readSync, closeSync, statSync } from '
 import { isIPv4 } from 'node:net';
 import type { BootOptions, Volume } from '../boot';
 import type { BlockStore } from '../bio';
+import { parseInterface } from '../netdev/spec';
+import { type DiskSpec, isDiskSpec, parseDiskSpec } from '../disk/spec';
 import { parseEnvironArgument } from '../params';
 import { UsageError } from './errors';
 
@@ -24,6 +27,7 @@ const defaultMount = '/www';
 export interface BlockArguments {
   volumes: Volume[];
   blk: Record<string, BlockStore>;
+  disks: DiskSpec[];
 }
 
 const words: Record<string, string> = {
@@ -58,13 +62,18 @@ function isArchive(path: string): boolean {
  * @throws UsageError naming the option
  */
 export function parseBlocks(specs: readonly string[]): BlockArguments {
-  const result: BlockArguments = { volumes: [], blk: {} };
+  const result: BlockArguments = { volumes: [], blk: {}, disks: [] };
   for (const spec of specs) parseBlock(spec, result);
   return result;
 }
 
 function parseBlock(spec: string, result: BlockArguments): void {
   const [first = '', ...fields] = spec.split(',');
+  if (isDiskSpec(first, fields)) {
+    if (first in result.blk || result.disks.some(({ name }) => name === first)) throw new UsageError(`-b ${spec}: there are two disks ${first}`);
+    result.disks.push(parseDiskSpec(first, fields));
+    return;
+  }
   const named = /^([A-Za-z][\w.-]*)=(.+)$/.exec(first);
   const path = named ? named[2]! : first;
   if (path === '') throw new UsageError(`-b ${spec}: expected PATH[,mount=/DIR] or NAME=FILE[,ro]`);
@@ -125,6 +134,7 @@ export function parseInterfaces(interfaces: readonly string[], addresses: readon
   for (const spec of interfaces) {
     const m = /^([A-Za-z]\w*),([^,]+(?:,.*)?)$/.exec(spec);
     if (!m) throw new UsageError(`-I ${spec}: expected TAG,DEVICE[,BACKEND]`);
+    parseInterface(m[1]!, m[2]!);
     params[`if.${m[1]}`] = m[2]!;
   }
   for (const spec of addresses) {
@@ -135,6 +145,24 @@ export function parseInterfaces(interfaces: readonly string[], addresses: readon
     params[`net.${m[1]}`] = m[2]!;
   }
   return params;
+}
+
+/**
+ * The -I options with what --pcap says added: FILE for the only interface, or TAG=FILE.
+ * @throws UsageError
+ */
+export function addCaptures(interfaces: readonly string[], captures: readonly string[]): string[] {
+  const specs = [...interfaces];
+  for (const capture of captures) {
+    const [, tag, file] = /^(?:([a-z]+\d+)=)?(.+)$/.exec(capture) ?? [];
+    const at = tag === undefined && specs.length === 1 ? 0 : specs.findIndex((spec) => spec.startsWith(`${tag},`));
+    if (file === undefined || file.includes(',') || at < 0) {
+      const names = specs.map((spec) => `${spec.split(',')[0]}=FILE`).join(' or ');
+      throw new UsageError(`--pcap ${capture}: expected ${specs.length === 0 ? 'an interface (-I) beside it' : names}`);
+    }
+    specs[at] += `,pcap=${file}`;
+  }
+  return specs;
 }
 
 /** -M: megabytes to bytes. @throws UsageError */

@@ -2,9 +2,11 @@
  * The one line that says what a booted image does.
  *
  *      serving ./site on http://127.0.0.1:8080 (SOCKIN, 143 KB, booted in 4 ms)
+ *      serving rd0 (1.0 GiB) on nbd://127.0.0.1:10809 (NBD, 116 KB, booted in 20 ms)
  *      running SOCK (96 KB, booted in 3 ms)
  *
- * An image that serves says where by sysctl (httpd.address, httpd.port); others just run.
+ * An image that serves says where by sysctl (httpd.address, httpd.port; nbd.address, nbd.port); others
+ * just run.
  */
 import { isIPv6 } from 'node:net';
 import type { Volume } from '../boot';
@@ -23,6 +25,8 @@ export async function serviceLine(kernel: Kernel, facts: ServiceFacts): Promise<
   if (!kernel.isAlive) return null;
   const size = kernel.imageSize > 0 ? `${Math.round(kernel.imageSize / 1000)} KB, ` : '';
   const booted = `${size}booted in ${duration(facts.bootMs)}`;
+  const disks = diskService(kernel);
+  if (disks !== null) return `serving ${disks} (${kernel.name}, ${booted})`;
   const url = serviceUrl(kernel);
   if (url === null) return `running ${kernel.name} (${booted})`;
   const what = facts.volumes.length > 0 ? facts.volumes.map(({ source }) => source).join(', ') : kernel.name;
@@ -44,6 +48,25 @@ function serviceUrl(kernel: Kernel): string | null {
 function ownAddress(kernel: Kernel): string | null {
   const addresses = parseInterfaces(String(kernel.sysctl('net.interfaces'))).flatMap(({ inet }) => inet);
   return addresses.find((each) => !each.startsWith('127.'))?.replace(/\/.*/, '') ?? null;
+}
+
+/** What an NBD server serves, and where; null if there is none. */
+function diskService(kernel: Kernel): string | null {
+  if (!kernel.sysctlList().some(({ name }) => name === 'nbd.port')) return null;
+  const port = Number(kernel.sysctl('nbd.port'));
+  const address = String(kernel.sysctl('nbd.address'));
+  const list = String(kernel.sysctl('kern.disk')).split('\n').filter(Boolean);
+  const names = list.map((line) => `${/name=(\S+)/.exec(line)?.[1]} (${sizeText(Number(/size=(\d+)/.exec(line)?.[1]))})`);
+  return `${names.join(', ') || 'no disk yet'} on nbd://${address === '0.0.0.0' ? '127.0.0.1' : address}:${port}`;
+}
+
+/** "256 MiB". */
+function sizeText(bytes: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let at = 0;
+  let value = bytes;
+  for (; value >= 1024 && at < units.length - 1; at++) value /= 1024;
+  return `${Number.isInteger(value) ? value : value.toFixed(1)} ${units[at]}`;
 }
 
 function duration(ms: number): string {

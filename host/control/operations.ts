@@ -7,6 +7,7 @@
  */
 import { LOG_DEBUG } from '../../kernel/abi/rump';
 import type { SysctlValue } from '../api/sysctl';
+import { archiveOperation, restoreOperation } from '../disk/operations';
 import type { Kernel } from '../kernel';
 import { pingOperation } from './pingOperation';
 import { controlProtocol, ControlError, type ControlRequest } from './protocol';
@@ -109,4 +110,6 @@ export const operations: ReadonlyMap<string, Operation> = new Map<string, Operat
   ['sysctl.all', sysctlAll],
   ['trace', trace],
   ['ping', pingOperation],
+  ['disk.archive', archiveOperation],
+  ['disk.restore', restoreOperation],
 ]);

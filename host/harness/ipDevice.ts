@@ -1,5 +1,5 @@
 /**
- * What stands behind an interface without a link layer (an image's ip0): boot(…, { netdevs: { ip0: … } }).
+ * What stands behind an interface without a link layer (an image's ip0): boot option host.ipdevs.ip0.
  *
  *      image ── datagram ──▶ IpDevice.send            IpPort.receive ── datagram ──▶ image
  *

@@ -18,7 +18,7 @@ import { type Netdev, parseMac } from './netdev';
 import { pcap, replay } from './pcap';
 import { qemu } from './qemu';
 import { shmif } from './shmif';
-import { tap } from './tap';
+import { tap, tapIoKinds } from './tap';
 
 /** An interface that was asked for. */
 export interface InterfaceSpec {
@@ -115,7 +115,7 @@ function device(backend: (typeof BACKENDS)[number], words: Words): () => Netdev 
   switch (backend) {
     case 'tap': {
       const spinUs = words.has('spin') ? quantity('spin', words.get('spin')!, TIME_UNITS, '50us') : 0;
-      const io = words.has('io') ? { io: choice('io', words.get('io')!, ['native', 'helper']) } : {};
+      const io = words.has('io') ? { io: choice('io', words.get('io')!, tapIoKinds) } : {};
       const made = tap({ ...options, ...io, spinUs, ...(value === '' ? {} : { name: value }) });
       return () => made;
     }

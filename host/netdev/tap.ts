@@ -38,9 +38,13 @@ export interface TapOptions {
   offload?: boolean;
   /** Look for frames for this long after the last one, before waiting for the event loop. */
   spinUs?: number;
-  /** How to make system calls: 'native' (koffi), 'helper' (a child process), or whichever works. */
-  io?: 'native' | 'helper';
+  /** How to make system calls: by koffi ('native'), by a child process, or whichever works. */
+  io?: TapIoKind;
 }
+
+/** 'helper' is perl or python3, whichever is there. */
+export type TapIoKind = 'native' | 'helper' | 'perl' | 'python3';
+export const tapIoKinds: readonly TapIoKind[] = ['native', 'helper', 'perl', 'python3'];
 
 const noop = (): void => {};
 
@@ -117,14 +121,15 @@ export class TapNetdev implements Netdev {
   }
 
   private configure(fd: number, offload: number, port: NetdevPort): TapIo {
-    const missing = this.options.io === 'helper' ? 'the helper was asked for' : whyNoKoffi();
+    const { io: kind = 'native' } = this.options;
+    const missing = kind === 'native' ? whyNoKoffi() : 'another way was asked for';
     let result: string | number;
     let io: TapIo;
     if (missing === undefined) {
       result = configureNative(fd, this.name, offload);
       io = new NativeTap(fd);
     } else {
-      const interpreter = this.options.io === 'native' ? null : findInterpreter();
+      const interpreter = this.options.io === 'native' ? null : findInterpreter(kind === 'perl' || kind === 'python3' ? kind : undefined);
       if (interpreter === null) throw noIoctl(port.name, this.name, missing);
       port.log(LOG_DEBUG, `${port.name}: ${missing}; using ${interpreter.command}`);
       result = configureHelper(interpreter, fd, this.name, offload);

@@ -24,8 +24,8 @@ const RETRY_WRITE_MS = 1;
 /** Arguments: ifreq in hexadecimal, offload flags. Answers "ok HEX" or "errno N". */
 const PERL_SETUP = `
 open(my $f, "+<&=${CHILD_FD}") or die; my $r = pack("H*", $ARGV[0]); my $s = pack("l", ${VNET_HDR_SIZE});
-sub no { print "errno ", $!+0; exit }
-ioctl($f, ${TUNSETIFF}, $r) or no; ioctl($f, ${TUNSETVNETHDRSZ}, $s) or no; ioctl($f, ${TUNSETOFFLOAD}, $ARGV[1]+0) or no;
+sub bad { print "errno ", $!+0; exit }
+ioctl($f, ${TUNSETIFF}, $r) or bad; ioctl($f, ${TUNSETVNETHDRSZ}, $s) or bad; ioctl($f, ${TUNSETOFFLOAD}, $ARGV[1]+0) or bad;
 print "ok ", unpack("H*", $r);`;
 const PYTHON_SETUP = `
 import fcntl,struct,sys
@@ -58,8 +58,8 @@ const interpreters: readonly Interpreter[] = [
   { command: 'python3', option: '-c', setup: PYTHON_SETUP, watch: PYTHON_WATCH },
 ];
 
-/** The first of them that is here, or the one called for; null if there is none. */
-export function findInterpreter(wanted = process.env.RUMPWASM_TAP_HELPER): Interpreter | null {
+/** The first of them that is here, or the one called `wanted`; null if there is none. */
+export function findInterpreter(wanted?: string): Interpreter | null {
   const able = interpreters.filter(({ command }) => wanted === undefined || command === wanted);
   return able.find(({ command, option }) => spawnSync(command, [option, ''], { stdio: 'ignore' }).status === 0) ?? null;
 }
@@ -71,7 +71,8 @@ export function configureHelper({ command, option, setup }: Interpreter, fd: num
   });
   const [word = '', value = ''] = done.stdout.trim().split(' ');
   if (word === 'errno') return -Number(value);
-  const reply = Buffer.from(value, 'hex');
+  // perl hands ioctl 256 bytes, and gives as many back.
+  const reply = Buffer.from(value, 'hex').subarray(0, IFREQ_SIZE);
   return word === 'ok' && reply.length === IFREQ_SIZE ? reply.toString('latin1', 0, reply.indexOf(0)) : -EIO;
 }
 

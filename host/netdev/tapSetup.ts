@@ -9,7 +9,7 @@
  * CAP_NET_ADMIN. linux/if_tun.h, Documentation/networking/tuntap.rst.
  */
 import { closeSync, constants, openSync, readFileSync } from 'node:fs';
-import { EACCES, EBUSY, EINVAL, EIO, ENODEV } from '../../kernel/abi/errno';
+import { EACCES, EBUSY, EINVAL, EIO, ENODEV, EPERM } from '../../kernel/abi/errno';
 import { IFNAMSIZ } from '../../kernel/abi/if';
 import { errnoFromLinux, errnoFromNode, errnoText } from '../errtrans';
 import { NetdevError } from './netdev';
@@ -56,7 +56,8 @@ export function openTun(port: string, name: string): number {
     const { code } = error as NodeJS.ErrnoException;
     const why = code === 'ENOENT' || code === 'ENODEV' ? `there is no ${TUN_DEVICE} here (on Linux: modprobe tun)`
       : code === 'EACCES' || code === 'EPERM' ? `this user may not open ${TUN_DEVICE}` : `${TUN_DEVICE}: ${code}`;
-    throw new NetdevError(`${port}: no TAP device ${name}: ${why}; ${OTHERWISE}`, errnoFromNode(error));
+    const errno = errnoFromNode(error);
+    throw new NetdevError(`${port}: no TAP device ${name}: ${why}; ${OTHERWISE}`, errno === EACCES ? EPERM : errno);
   }
 }
 
@@ -64,7 +65,7 @@ export function openTun(port: string, name: string): number {
 export function refused(port: string, name: string, linuxErrno: number): NetdevError {
   if (linuxErrno === LINUX_EPERM) {
     return new NetdevError(`${port}: TAP device ${name} needs CAP_NET_ADMIN: run as root, or have root make it for this user once `
-      + `(ip tuntap add ${name} mode tap user $USER); ${OTHERWISE}`, EACCES);
+      + `(ip tuntap add ${name} mode tap user $USER); ${OTHERWISE}`, EPERM);
   }
   if (linuxErrno === LINUX_EBUSY) return new NetdevError(`${port}: TAP device ${name} is in use by another program`, EBUSY);
   if (linuxErrno === LINUX_EINVAL) {

@@ -168,7 +168,6 @@ export function diskctl_command(text: usize, len: i32, at: usize, end: usize): i
   return unit < 0 ? unit : device_command(blkdev_get(unit), verb, a, at, end);
 }
 
-@inline
 function buf_of(unit: i32): Buf {
   return changetype<Buf>(dc.bufs + <usize>unit * BUF_SIZE);
 }

@@ -64,6 +64,14 @@ export function rump_run(now_us: f64): f64 {
   return at < 0 ? -1 : <f64>clock_tohost(at);
 }
 
+/**
+ * It is monotonic `now_us` of the host's clock, though nothing is to be done yet: before a system call
+ * or a shutdown that comes after a rest, so that timers set by it do not count from the last run.
+ */
+export function rump_clock(now_us: f64): void {
+  if (changetype<usize>(rs) != 0) clock_set(<i64>now_us);
+}
+
 /** Interrupt `source` (INTR_*): only marks its handler; a rump_run must follow. */
 export function rump_intr(source: i32): void {
   if (changetype<usize>(rs) != 0) intr_signal(source);

@@ -26,7 +26,7 @@
 import { EOPNOTSUPP, ENOPROTOOPT, ENOTTY } from "../abi/errno";
 import { Mbuf, m_freem } from "./mbuf";
 import { Socket, SS_CANTRCVMORE, SS_CANTSENDMORE, SS_ISCONNECTED } from "./socket";
-import { sbspace, sbavail } from "./sockbuf";
+import { sbavail, sbrecordlen, sbspace } from "./sockbuf";
 import { Msg } from "./msg";
 import { sosend_generic } from "./uipc_send";
 import { soreceive_generic } from "./uipc_recv";
@@ -104,7 +104,8 @@ export abstract class Protosw {
   pr_soreceive(so: Socket, msg: Msg, flags: i32): i32 { return soreceive_generic(so, msg, flags); }
   /** Bytes that a read would find now; for a listener, connections that accept would. */
   pr_soavail(so: Socket): i32 {
-    return so.so_options & SO_ACCEPTCONN ? <i32>so.so_qlen : <i32>sbavail(so.so_rcv);
+    if (so.so_options & SO_ACCEPTCONN) return <i32>so.so_qlen;
+    return <i32>((this.pr_flags & PR_ATOMIC) != 0 ? sbrecordlen(so.so_rcv) : sbavail(so.so_rcv));
   }
   /** Room for writing, bytes (<= 0: none). */
   pr_sospace(so: Socket): i32 { return sbspace(so.so_snd); }

@@ -45,6 +45,13 @@ export function sbavail(sb: Sockbuf): u32 {
   return sb.sb_cc - sb.sb_ctl;
 }
 
+/** Bytes of data in the first record. */
+export function sbrecordlen(sb: Sockbuf): u32 {
+  let len: u32 = 0;
+  for (let m = sb.sb_mb; m; m = m.m_next) if (m.m_type == MT_DATA) len += m.m_len;
+  return len;
+}
+
 /** Room, bytes; negative when over the limit. */
 export function sbspace(sb: Sockbuf): i32 {
   return min(<i32>(sb.sb_hiwat - sb.sb_cc), <i32>(sb.sb_mbmax - sb.sb_mbcnt));

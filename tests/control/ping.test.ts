@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checksum, echo, parseIcmp } from '../../host/api/icmp';
-import type { PingReply, PingSummary, PingTrouble } from '../../host/api/ping';
+import type { Pinger, PingReply, PingSummary, PingTrouble } from '../../host/api/ping';
 import { ControlClient } from '../../host/control/client';
 import { seededEntropy, virtualClock } from '../../host/determinism';
 import { bootImage, withImage } from '../host/images';
@@ -96,7 +96,7 @@ test('under a virtual clock it takes virtual time, and is the same every time', 
 
 test('raw sockets run out, and come back', async () => {
   await withImage('LOOP', {}, async (kernel) => {
-    const pingers = [];
+    const pingers: Pinger[] = [];
     for (let failed = false; !failed;) {
       try {
         pingers.push(kernel.ping('127.0.0.1', { intervalUs: 1000 }));

@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
+import { EVFILT_TIMER } from '../../kernel/abi/event';
 import { boot, type BootOptions } from '../../host/boot';
 import { virtualClock } from '../../host/determinism';
 import type { Kernel } from '../../host/kernel';
+import { buildImage } from '../../tools/mkimage/index';
 import { call, fixture } from './fixture';
 
 async function bootFixture(options: BootOptions = {}): Promise<Kernel> {
@@ -164,4 +166,28 @@ test('snapshot and restore bring the memory back; the hash tells', async () => {
   assert.equal(kernel.memoryHash(), hash);
   assert.throws(() => kernel.restore({ memory: new Uint8Array(65536), globals: new Map() }), RangeError);
   await kernel.close();
+});
+
+test('timers set after a rest count from now, not from the last run', async () => {
+  const { wasmFile } = await buildImage('FS');
+  const kernel = await boot(wasmFile);
+  await sleep(300);
+  const kq = kernel.sys.kqueue();
+  const began = performance.now();
+  kernel.sys.kevent(kq, [{ ident: 1, filter: EVFILT_TIMER, data: 200 }]);
+  while (kernel.sys.kevent(kq, [], 1).length === 0) await sleep(2);
+  assert.ok(performance.now() - began >= 199, `${performance.now() - began} ms`);
+  await kernel.close();
+
+  const clock = virtualClock();
+  const manual = await boot(wasmFile, { clock, manual: true });
+  manual.advance(10_000_000);
+  clock.advanceTo(clock.monotonic() + 5_000_000);
+  const queue = manual.sys.kqueue();
+  manual.sys.kevent(queue, [{ ident: 1, filter: EVFILT_TIMER, data: 200 }]);
+  manual.advance(199_000);
+  assert.equal(manual.sys.kevent(queue, [], 1).length, 0);
+  manual.advance(2000);
+  assert.equal(manual.sys.kevent(queue, [], 1).length, 1);
+  await manual.close();
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { makeParams, parseEnvironArgument } from '../../host/params';
 import { parseLogLevel } from '../../host/console';
-import { parseBlocks, parseEnviron, parseInterfaces, parseMemory, parsePort } from '../../host/cli/runArguments';
+import { parseBlocks, parseEnviron, parseInterfaces, parseMemory, parsePort, parseRoutes } from '../../host/cli/runArguments';
 import { UsageError } from '../../host/cli/errors';
 import { tempDir } from '../lib/tree';
 
@@ -44,6 +44,20 @@ test('-I and -W become parameters', () => {
   });
   assert.throws(() => parseInterfaces(['eth,virt0'], ['eth,ipx,static,1']), UsageError);
   assert.throws(() => parseInterfaces([], ['eth,inet,dhcp']), UsageError);
+});
+
+test('-W with a static address is looked at', () => {
+  for (const bad of ['10.0.0.2', '10.0.0.2/33', '10.0.0/8', '10.0.0.2/', '10.0.0.2/24,gateway']) {
+    assert.throws(() => parseInterfaces(['eth,virt0'], [`eth,inet,static,${bad}`]), UsageError, bad);
+  }
+});
+
+test('-R becomes parameters, numbered as they come', () => {
+  assert.deepEqual(parseRoutes(['10.1.0.0/16,10.0.0.2', 'default,10.0.0.1']), { 'route.0': '10.1.0.0/16,10.0.0.2', 'route.1': '0.0.0.0/0,10.0.0.1' });
+  assert.deepEqual(parseRoutes([]), {});
+  for (const bad of ['', '10.0.0.0/8', '10.0.0.0,10.0.0.1', '10.0.0.0/40,10.0.0.1', '10.0.0.0/8,gw', '10.0.0.0/8,10.0.0.1,x', '/8,10.0.0.1']) {
+    assert.throws(() => parseRoutes([bad]), UsageError, bad);
+  }
 });
 
 test('parameters: later sets win, undefined removes, nonsense is refused', () => {

@@ -17,14 +17,24 @@ export interface TapImage {
   pcap: string;
 }
 
+export interface TapOptions {
+  name?: string;
+  /** What -W says behind the interface's name. */
+  address?: string;
+  /** Keep what passes in TapImage.pcap. */
+  capture?: boolean;
+  args?: string[];
+}
+
 /** Start image `name` in `ns` and give the other end of its TAP device an address. */
-export async function startTap(ns: Netns, dir: string, options: { name?: string; address?: string; args?: string[] } = {}): Promise<TapImage> {
+export async function startTap(ns: Netns, dir: string, options: TapOptions = {}): Promise<TapImage> {
   const pcap = join(dir, 'tap.pcap');
+  const device = options.capture ? `tap=tap0,pcap=${pcap}` : 'tap=tap0';
   const address = options.address ?? `inet,static,${IMAGE}/24,${HOST}`;
   const child = ns.start(process.execPath, [
-    cli, 'run', options.name ?? 'TAP', '-q',
-    '-I', 'virt0,virtif,tap=tap0', '-W', `virt0,${address}`, '-b', `${site},mount=/www`,
-    '-e', 'HTTPD_ADDR=0.0.0.0', '-e', 'HTTPD_PORT=80', '--pcap', pcap, ...(options.args ?? []),
+    cli, 'run', options.name ?? 'WIRE', '-q',
+    '-I', `virt0,virtif,${device}`, '-W', `virt0,${address}`, '-b', `${site},mount=/www`,
+    '-e', 'HTTPD_ADDR=0.0.0.0', '-e', 'HTTPD_PORT=80', ...(options.args ?? []),
   ], { cwd: root });
   await child.waitFor(/serving|running/, 120_000);
   await waitFor(() => {

@@ -102,8 +102,8 @@ export class Lab {
     this.settle();
     while (!done()) {
       assert.ok(this.nowUs < end, `waited ${limitUs / 1e6} s for ${what}`);
-      if (this.kernels.some((kernel) => kernel.pump.isPending)) this.settle();
-      else this.step(STEP_US);
+      this.settle();
+      this.step(STEP_US);
     }
     this.settle();
   }

@@ -210,7 +210,7 @@ export function streamTests(get: () => SocketRig): void {
       await rig.until(() => {
         const r = s.send(line);
         if (r > 0) sent += r;
-        return sent >= 150_000;
+        return sent >= 100_000;
       }, 'sent');
       closeAll(s);
       assert.equal((await c.readAll()).length, sent);

@@ -72,7 +72,7 @@ export class Machine {
     const device = new QueueDevice(mtu);
     const { wasmFile } = await buildImage(IMAGE);
     const kernel = await boot(wasmFile, {
-      manual: true, clock, random: seededEntropy('drill'), logLevel: 'err', netdevs: { ip0: device },
+      manual: true, clock, random: seededEntropy('drill'), logLevel: 'err', host: { ipdevs: { ip0: device } },
       params: { 'net.ip0': `inet,static,${localIp}/${prefix},${neighbourOf(localIp, prefix)}` },
     });
     // A panic is the script's result, not news for the terminal.
