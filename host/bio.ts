@@ -9,16 +9,19 @@
  *      larger, FUA, FLUSH     the thread pool of libuv, straight from and to linear memory
  *
  * Reads and writes are complete or failed: short ones are continued, the end of the file is EIO.
- * A write with FUA and a FLUSH complete after fdatasync. DISCARD is advice and succeeds.
+ * A write with FUA and a FLUSH complete after fdatasync. DISCARD makes a hole if that is to be had, and
+ * succeeds; ZERO makes a hole or writes zeros (punch.ts).
  */
 import {
   closeSync, constants, fdatasync, fstatSync, ftruncateSync, openSync, read, readFileSync, readSync, write, writeSync,
 } from 'node:fs';
+import { BIO_ZERO } from '../kernel/abi/disk';
 import { EBADF, EINVAL, EIO, EMFILE, ENOENT, EROFS } from '../kernel/abi/errno';
 import {
   BIO_DISCARD, BIO_FLUSH, BIO_FUA, BIO_OPEN_CREATE, BIO_OPEN_RDONLY, BIO_READ, BIO_WRITE,
 } from '../kernel/abi/rump';
 import { errnoFromNode } from './errtrans';
+import { punchHole, writeZeros } from './punch';
 
 /** A block store which the host offers to the image. */
 export interface BlockStore {
@@ -87,15 +90,15 @@ export class BioHost {
     const store = this.handles[handle];
     if (!store || store.closing) return -EBADF;
     const kind = op & 0xff;
-    if (kind > BIO_DISCARD || (op & ~(0xff | BIO_FUA)) !== 0) return -EINVAL;
+    if (kind > BIO_ZERO || (op & ~(0xff | BIO_FUA)) !== 0) return -EINVAL;
     if (kind === BIO_FLUSH) {
       this.flush(store, cookie, 0);
       return 0;
     }
     if (!Number.isSafeInteger(off) || off < 0 || len < 0 || off + len > store.size) return -EINVAL;
-    if (kind === BIO_WRITE && store.readOnly) return -EROFS;
-    if (kind === BIO_DISCARD) {
-      this.done(cookie, 0);
+    if (kind !== BIO_READ && store.readOnly) return -EROFS;
+    if (kind === BIO_DISCARD || kind === BIO_ZERO) {
+      this.clear(store, kind, off, len, cookie);
       return 0;
     }
     if (ptr < 0 || ptr + len > memory.length) return -EINVAL;
@@ -139,6 +142,19 @@ export class BioHost {
     }
     if (fua && kind === BIO_WRITE) this.flush(store, cookie, at);
     else this.done(cookie, at);
+  }
+
+  /** A range that holds nothing any more. */
+  private clear(store: OpenStore, kind: number, off: number, len: number, cookie: number): void {
+    if (len === 0 || punchHole(store.fd, off, len) || kind === BIO_DISCARD) {
+      this.done(cookie, 0);
+      return;
+    }
+    store.pending++;
+    writeZeros(store.fd, off, len, (error) => {
+      this.done(cookie, error ? -errnoFromNode(error) : 0);
+      this.release(store);
+    });
   }
 
   private transferLater(store: OpenStore, kind: number, bytes: Uint8Array, off: number, cookie: number, fua: boolean): void {

@@ -10,7 +10,7 @@
 import { ENOBUFS, ENETDOWN } from "../../kernel/abi/errno";
 import { IFF_RUNNING, IFF_UP } from "../../kernel/abi/if";
 import { Ifnet } from "../../kernel/net/ifnet";
-import { MAX_LINKHDR, M_BCAST, Mbuf, m_gethdr } from "../../kernel/net/mbuf";
+import { MAX_LINKHDR, M_BCAST, m_gethdr } from "../../kernel/net/mbuf";
 import { ETHERTYPE_ARP, ether_broadcast, ether_copy, ether_frame, ether_isbroadcast } from "./ether_frame";
 import { arpstat } from "./ether_stat";
 

@@ -15,7 +15,7 @@ import * as th from "./tcp";
 import { tcp_cc_ack, tcp_cc_dupack, tcp_cc_established } from "./tcp_cc";
 import { tcp_wakewriter } from "./tcp_input";
 import { TOF_TS, tcpopt } from "./tcp_options";
-import { tcp_ts_rtt, tcp_xmit_timer } from "./tcp_rtt";
+import { tcp_backoff_us, tcp_ts_rtt, tcp_xmit_timer } from "./tcp_rtt";
 import { tcp_acknow, tcp_challenge, tcp_enter_timewait } from "./tcp_segment";
 import { tcpstat } from "./tcp_stat";
 import { tcp_close, tcp_dropwithreset } from "./tcp_subr";
@@ -119,6 +119,8 @@ export function tcp_ack_new(tp: Tcpcb): void {
   tp.snd_una = seg.seg_ack;
   if (th.SEQ_LT(tp.snd_nxt, tp.snd_una)) tp.snd_nxt = tp.snd_una;
   if (th.SEQ_LT(tp.snd_up, tp.snd_una)) tp.snd_up = tp.snd_una;
+  // RFC 6298 §5, Karn: what was sent again gives no sample, and without one the RTO stays backed off.
+  if (tp.t_rxtshift > 0 && (tp.t_flags & v.TF_PERSIST) == 0) tp.t_rto_us = <i32>tcp_backoff_us(tp);
   tp.t_rxtshift = 0;
   tp.t_softerror = 0;
   if (tp.snd_una == tp.snd_max) {

@@ -10,7 +10,7 @@
  * that tiny segments cannot hold a cluster each (the lesson of SegmentSmack, CVE-2018-5390). The search
  * begins at the end, where the next one nearly always belongs.
  */
-import { MNULL, Mbuf, m_freem, m_trailingspace } from "../../kernel/net/mbuf";
+import { MNULL, Mbuf, m_freem, m_scarce, m_trailingspace } from "../../kernel/net/mbuf";
 import { m_adj, m_last } from "../../kernel/net/mbuf2";
 import { SS_CANTRCVMORE, Socket } from "../../kernel/net/socket";
 import { sbappendstream } from "../../kernel/net/sockbuf";
@@ -110,7 +110,8 @@ export function tcp_reass(tp: Tcpcb, m: Mbuf, seq: u32, flags: i32): void {
     return;
   }
   if (reass_join(tp, prev, m)) return;
-  if (tp.t_segq_len >= tcps.reass_maxqueue) {
+  // When memory is scarce only what fills the hole is kept: the rest of it is what holds the memory.
+  if (tp.t_segq_len >= tcps.reass_maxqueue || (seq != tp.rcv_nxt && m_scarce())) {
     tcpstat.rcvoodrop++;
     m_freem(m);
     return;

@@ -11,7 +11,7 @@ import { SIN_ADDR } from "../../kernel/abi/sockaddr";
 import {
   IFH_ADDR_ADD, IFH_ADDR_DEL, Ifaddr, Ifnet, if_byindex, if_count, if_hook_add,
 } from "../../kernel/net/ifnet";
-import { RTF_GATEWAY, Rtentry } from "../../kernel/net/route";
+import { RTF_GATEWAY } from "../../kernel/net/route";
 import { RTF_OFADDR, rt_first, rt_mask, rt_next, rt_remove, rt_touch } from "./route_table";
 
 export function rt_ifa_boot(): void {

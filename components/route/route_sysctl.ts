@@ -16,7 +16,7 @@ import { CTLFLAG_RW } from "../../kernel/abi/rump";
 import { AF_INET } from "../../kernel/abi/socket";
 import { getmicrouptime } from "../../kernel/kern/clock";
 import { kmem_alloc } from "../../kernel/kern/kmem";
-import { kparse_u64, kput_bytes, kput_char, kput_str, kput_u32, kput_u64, kstr_eq } from "../../kernel/kern/kstring";
+import { kparse_u64, kput_bytes, kput_char, kput_u32, kput_u64, kstr_eq } from "../../kernel/kern/kstring";
 import { sysctl_fn } from "../../kernel/kern/sysctl";
 import { if_find } from "../../kernel/net/ifnet";
 import { kparse_ipv4, kput_ipv4, ktext_next, ktext_trim, ktext_word } from "../../kernel/net/in_text";

@@ -12,9 +12,10 @@
  */
 import { ENOMEM, ENXIO } from "../../kernel/abi/errno";
 import { IFCAP_LRO, IFF_OACTIVE, LINK_STATE_UNKNOWN, LINK_STATE_UP } from "../../kernel/abi/if";
-import { INTR_NETIF, RING_NETIF } from "../../kernel/abi/rump";
+import { INTR_NETIF, LOG_ERR, RING_NETIF } from "../../kernel/abi/rump";
 import { intr_establish, intr_signal } from "../../kernel/kern/intr";
 import { kmem_alloc, kobj } from "../../kernel/kern/kmem";
+import { log_begin, log_end, log_str } from "../../kernel/kern/log";
 import { ring_register } from "../../kernel/kern/ring";
 import { if_link_state_change } from "../../kernel/net/ifnet";
 import { EtherIfnet, ether_ifattach } from "rump/ether";
@@ -61,7 +62,12 @@ function virtif_attach1(unit: i32, info: usize): i32 {
   ifp.if_link_state = LINK_STATE_UP;
   const lro = (ifp.if_capabilities & IFCAP_LRO) != 0;
   ifp.vif_rx = virtif_rx_create(lro ? VIRTIF_RXBUFS_LRO : VIRTIF_RXBUFS);
-  if (!ifp.vif_rx) return -ENOMEM;
+  if (!ifp.vif_rx) {
+    log_begin(LOG_ERR, "virtif");
+    log_str("no buffers to receive with: raise NET_NMBUFS and NET_NMBCLUSTERS, or lower VIRTIF_RXBUFS");
+    log_end();
+    return -ENOMEM;
+  }
   ether_ifattach(ifp, "virt", unit, info + VIRTIF_INFO_MAC);
   ring_register(RING_NETIF + unit, ifp.vif_rx.rx_ring);
   intr_establish(INTR_NETIF + unit, virtif_intr, changetype<usize>(ifp));

@@ -44,6 +44,8 @@ export class VirtifRx {
 
 /** A ring of `entries` (a power of two) buffers, all of them posted. Null when there are not so many. Boot only. */
 export function virtif_rx_create(entries: u32): VirtifRx {
+  // The longest frame must fit, or the host would wait for room for ever.
+  assert(<i32>entries * RX_ROOM >= 65535 + 18, "virtif: VIRTIF_RXBUFS");
   const rx = changetype<VirtifRx>(kmem_alloc(offsetof<VirtifRx>(), 64, "virtif.rx"));
   rx.rx_ring = ring_create(entries, VIRTIF_RX_ENTRY, "virtif.ring");
   rx.rx_slots = kmem_alloc(<usize>entries << 2, 64, "virtif.rx");

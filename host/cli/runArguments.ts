@@ -138,7 +138,7 @@ export function parseInterfaces(interfaces: readonly string[], addresses: readon
     params[`if.${m[1]}`] = m[2]!;
   }
   for (const spec of addresses) {
-    const m = /^([A-Za-z]\w*),(inet6?,(?:dhcp|auto|static,[^,]+(?:,[^,]+)?))$/.exec(spec);
+    const m = /^([A-Za-z]\w*),(inet6?,(?:dhcp(?:,noprobe)?|auto|static,[^,]+(?:,[^,]+)?))$/.exec(spec);
     if (!m) throw new UsageError(`-W ${spec}: expected TAG,inet,static,ADDRESS/LENGTH[,GATEWAY] or TAG,inet,dhcp`);
     if (!(`if.${m[1]}` in params)) throw new UsageError(`-W ${spec}: there is no -I ${m[1]},…`);
     checkStatic(spec, m[2]!);

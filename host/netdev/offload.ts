@@ -61,12 +61,15 @@ export function networkOffset(b: Uint8Array): number {
   return type === ETHERTYPE_IP || type === ETHERTYPE_IPV6 ? at : -1;
 }
 
+/** Where in a UDP header the checksum stands. */
+const UDP_CSUM_OFFSET = 6;
+
 /** Complete the transport checksum in place: over all from `start`, into the field at `start + offset`. */
 function finishChecksum(b: Uint8Array, start: number, offset: number): void {
   if (start + offset + 2 > b.length) return;
   let sum = foldSum(sumWords(b, start, b.length));
-  // RFC 768: zero means "none", so a UDP sum of zero is sent as all ones. For TCP both are right.
-  if (sum === 0) sum = 0xffff;
+  // RFC 768: zero means "none", so a UDP sum of zero is sent as all ones; TCP's stays what it is.
+  if (sum === 0 && offset === UDP_CSUM_OFFSET) sum = 0xffff;
   put16(b, start + offset, sum);
 }
 

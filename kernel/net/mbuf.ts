@@ -22,7 +22,7 @@
  */
 import { NET_NMBBIG, NET_NMBCLUSTERS, NET_NMBUFS } from "rump/tunables";
 import { kmem_alloc } from "../kern/kmem";
-import { Pool, pool_get, pool_index, pool_init, pool_ptr, pool_put } from "../kern/pool";
+import { Pool, pool_avail, pool_get, pool_index, pool_init, pool_ptr, pool_put } from "../kern/pool";
 
 export const MSIZE: i32 = 256;
 /** Inline data of an mbuf without and with a packet header. */
@@ -161,6 +161,15 @@ export function mbinit(): void {
   mbst.mb_bigpool = pool_init("mbbig", MBIGBYTES, NET_NMBBIG, 64);
   mbst.mb_clref = kmem_alloc(<usize>NET_NMBCLUSTERS << 2, 64, "mbuf.clref");
   mbst.mb_bigref = kmem_alloc(<usize>NET_NMBBIG << 2, 64, "mbuf.bigref");
+}
+
+/**
+ * Whether mbufs or clusters are nearly gone. The last eighth is for packets on their way, which give
+ * memory back (headers, acknowledgements, what fills a hole), and not for data that can wait: if that
+ * took all, nothing could be sent any more that would free it.
+ */
+export function m_scarce(): bool {
+  return pool_avail(mbst.mb_pool) < <u32>NET_NMBUFS >> 3 || pool_avail(mbst.mb_clpool) < <u32>NET_NMBCLUSTERS >> 3;
 }
 
 /** An mbuf for `MLEN` bytes, empty; null when there is none. */

@@ -10,7 +10,7 @@
  */
 import { EAGAIN, EDESTADDRREQ, EMSGSIZE, ENOBUFS, ENOTCONN, EPIPE } from "../abi/errno";
 import { MSG_EOR, MSG_MORE, MSG_OOB } from "../abi/socket";
-import { MCLBYTES, MLEN, MNULL, MT_CONTROL, M_EOR, Mbuf, m_clget, m_free, m_freem, m_get, m_size, m_start } from "./mbuf";
+import { MCLBYTES, MLEN, MNULL, MT_CONTROL, M_EOR, Mbuf, m_clget, m_free, m_freem, m_get, m_scarce, m_size, m_start } from "./mbuf";
 import { m_last, m_length } from "./mbuf2";
 import { m_getfor } from "./mbuf3";
 import { Msg, msg_get } from "./msg";
@@ -96,6 +96,7 @@ export function sosend_generic(so: Socket, msg: Msg, flags: i32): i32 {
   if (msg.msg_controllen > MCLBYTES) return -EMSGSIZE;
   const room = sosend_room(so, resid, msg.msg_controllen);
   if (room < 0) return room;
+  if (m_scarce()) return -ENOBUFS;
   let control = MNULL;
   if (msg.msg_controllen > 0) {
     control = msg_tocontrol(msg);

@@ -61,7 +61,7 @@ async function sockinArguments(): Promise<string[]> {
 }
 
 describe('instances', () => {
-  before(async () => { for (const image of ['SOCKIN', 'FS', 'LOOP']) await buildImage(image); });
+  before(async () => { for (const image of ['SOCKIN', 'FS', 'LOOP', 'NET']) await buildImage(image); });
 
   test('none, one, several', async (t) => {
     const user = new User(t);
@@ -209,6 +209,16 @@ describe('an image with a TCP/IP stack', () => {
     assert.match(await user.complaint('route', 'del', 'default'), /there is no such entry$/);
     assert.match(await user.complaint('route', 'add', 'nonsense'), /it is not understood$/);
     assert.match(await user.complaint('arp', '-a'), /no ARP/);
+  });
+
+  test('-I, -W and -R are in force from the beginning', async (t) => {
+    const user = new User(t);
+    await user.run('NET', '--name', 'lab', '-I', 'virt0,virtif,hub=lan', '-W', 'virt0,inet,static,10.0.0.2/24,10.0.0.1', '-R', '10.9.0.0/16,10.0.0.3', '-R', '10.8.0.0/16,10.0.0.4');
+    assert.match(await user.ok('ifconfig', 'virt0'), /^\tinet 10\.0\.0\.2\/24$/m);
+    const routes = JSON.parse(await user.ok('route', '-j')) as { destination: string; gateway: string | null; interface: string }[];
+    assert.deepEqual(routes.filter(({ gateway }) => gateway !== null).map((route) => `${route.destination} ${route.gateway} ${route.interface}`),
+      ['0.0.0.0/0 10.0.0.1 virt0', '10.8.0.0/16 10.0.0.4 virt0', '10.9.0.0/16 10.0.0.3 virt0']);
+    assert.match(await user.complaint('run', 'NET', '-R', '10.9.0.0,10.0.0.3'), /^-R 10\.9\.0\.0,10\.0\.0\.3: expected ADDRESS\/LENGTH,GATEWAY/);
   });
 
   test('ping: output, exit statuses, and an end by SIGINT', async (t) => {

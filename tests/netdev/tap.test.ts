@@ -24,7 +24,7 @@ import { run, runNode } from '../lib/spawn';
 import { cli, tempDir } from '../lib/tree';
 import { ether, MAC_A, pattern } from './frames';
 import { TestPort } from './port';
-import { counter } from './world';
+import { counter } from './counter';
 
 const noTap = need('linux', 'netns', 'tun', 'ping', 'curl');
 let serial = 0;

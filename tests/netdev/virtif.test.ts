@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { BootError } from '../../host/boot';
+import { seededEntropy, virtualClock } from '../../host/determinism';
 import { Frame, VNET_GSO_TCPV4 } from '../../host/netdev/frame';
 import { Hub } from '../../host/netdev/hub';
 import { formatMac, type Netdev, NetdevError, type NetdevPort } from '../../host/netdev/netdev';
@@ -14,7 +15,7 @@ import { IFCAP_LRO } from '../../kernel/abi/if';
 import { AF_INET, SOCK_DGRAM } from '../../kernel/abi/socket';
 import { bootImage } from '../host/images';
 import { ether, MAC_B, pattern, tcpFrame, udpFrame } from './frames';
-import { address, counter, World } from './world';
+import { counter } from './counter';
 
 /** A netdev that keeps what is sent and gives what it is told to. */
 class Fake implements Netdev {
@@ -42,12 +43,14 @@ class Fake implements Netdev {
   close(): void { this.closed++; }
 }
 
-async function rig(t: TestContext, dev: Netdev, options = {}): Promise<{ world: World; kernel: Kernel }> {
-  const world = new World();
-  t.after(() => world.close());
-  const kernel = await world.boot({ netdevs: { virt0: dev }, params: address('virt0', '10.0.0.2/24'), ...options });
-  world.settle();
-  return { world, kernel };
+/** An image at 10.0.0.2 on `dev` and a virtual clock; nothing happens but by run() and advance(). */
+async function rig(t: TestContext, dev: Netdev, seed = 1): Promise<Kernel> {
+  const kernel = await bootImage('NET', {
+    netdevs: { virt0: dev }, params: { 'net.virt0': 'inet,static,10.0.0.2/24' }, clock: virtualClock(), random: seededEntropy(seed), manual: true,
+  });
+  t.after(() => kernel.close());
+  kernel.run();
+  return kernel;
 }
 
 const macOf = (kernel: Kernel): Buffer => Buffer.from(/virt0.* ether ([0-9a-f:]+)/.exec(String(kernel.sysctl('net.interfaces')))![1]!.replaceAll(':', ''), 'hex');
@@ -58,11 +61,11 @@ const arp = ether(Buffer.alloc(6, 0xff), MAC_B, Buffer.concat([Buffer.from('0001
 describe('virtif', () => {
   it('sends what the stack has, and hears the answer', async (t) => {
     const dev = new Fake();
-    const { world, kernel } = await rig(t, dev);
-    world.pass(10_000_000);
+    const kernel = await rig(t, dev);
+    kernel.advance(10_000_000);
     dev.sent = [];
     assert.ok(dev.port.receive(Frame.of(arp)));
-    world.settle();
+    kernel.run();
     assert.equal(dev.sent.length, 1);
     const reply = Buffer.from(dev.sent[0]!.u8);
     assert.deepEqual(reply.subarray(0, 12), Buffer.concat([MAC_B, macOf(kernel)]));
@@ -72,16 +75,12 @@ describe('virtif', () => {
 
   it('has the address, MTU and capabilities of its device', async (t) => {
     const mac = Uint8Array.of(2, 4, 6, 8, 10, 12);
-    const { kernel } = await rig(t, new Fake(0x3f, { mac, mtu: 9000 }));
+    const kernel = await rig(t, new Fake(0x3f, { mac, mtu: 9000 }));
     assert.match(String(kernel.sysctl('net.interfaces')), /virt0 up running mtu 9000 ether 02:04:06:08:0a:0c /);
   });
 
   it('makes up an address from the entropy that it is given', async (t) => {
-    const macs = await Promise.all([1, 1, 2].map(async (seed) => {
-      const world = new World(seed);
-      t.after(() => world.close());
-      return formatMac(macOf(await world.boot({ netdevs: { virt0: new Fake() } })));
-    }));
+    const macs = await Promise.all([1, 1, 2].map(async (seed) => formatMac(macOf(await rig(t, new Fake(), seed)))));
     assert.equal(macs[0], macs[1]);
     assert.notEqual(macs[0], macs[2]);
     assert.match(macs[0]!, /^b2:0a:/);
@@ -89,21 +88,21 @@ describe('virtif', () => {
 
   it('waits while the device is full, and goes on when it is told', async (t) => {
     const dev = new Fake();
-    const { world, kernel } = await rig(t, dev);
-    world.pass(10_000_000);
+    const kernel = await rig(t, dev);
+    kernel.advance(10_000_000);
     dev.port.receive(Frame.of(arp));
-    world.settle();
+    kernel.run();
     const fd = kernel.sys.socket(AF_INET, SOCK_DGRAM);
     dev.sent = [];
     dev.answer = -EAGAIN;
     for (let i = 0; i < 5; i++) kernel.sys.sendto(fd, Buffer.from(`datagram ${i}`), { family: 'IPv4', address: '10.0.0.1', port: 9 });
-    world.settle();
+    kernel.run();
     assert.equal(counter(kernel, 'net.virtif.stats', 'txbusy'), 1);
     dev.answer = 0;
-    world.pass(1_000_000);
+    kernel.advance(1_000_000);
     assert.equal(dev.sent.length, 0, 'nothing polls');
     dev.port.writable();
-    world.settle();
+    kernel.run();
     const datagrams = dev.sent.map((f) => Buffer.from(f.u8)).filter((b) => b.readUInt16BE(12) === 0x0800);
     assert.deepEqual(datagrams.map((b) => b.toString('latin1', 42)), [0, 1, 2, 3, 4].map((i) => `datagram ${i}`));
     dev.answer = -EIO;
@@ -113,68 +112,67 @@ describe('virtif', () => {
 
   it('takes frames until its buffers are used up, and again after a run', async (t) => {
     const dev = new Fake();
-    const { world, kernel } = await rig(t, dev);
+    const kernel = await rig(t, dev);
     const stray = Frame.of(ether(MAC_B, MAC_B, pattern(200)));
     let n = 0;
     while (dev.port.receive(stray)) n++;
     assert.equal(n, 256);
     assert.equal(dev.rooms, 0);
-    world.settle();
+    kernel.run();
     assert.equal(dev.rooms, 1, 'told that there is room');
     assert.equal(counter(kernel, 'net.virtif.stats', 'rxsingle'), 256);
     assert.ok(dev.port.receive(stray));
-    world.settle();
+    kernel.run();
     assert.equal(dev.rooms, 1, 'only if it was refused');
   });
 
   it('receives 64 KiB at once as a chain', async (t) => {
     const dev = new Fake(IFCAP_LRO);
-    const { world, kernel } = await rig(t, dev);
+    const kernel = await rig(t, dev);
     const big = tcpFrame({ payload: pattern(65_000) }, VNET_GSO_TCPV4, 1448);
     let n = 0;
     while (dev.port.receive(big)) n++;
     assert.equal(n, Math.floor(512 / 32));
-    world.settle();
+    kernel.run();
     assert.equal(counter(kernel, 'net.virtif.stats', 'rxchain'), 16);
     assert.equal(kernel.sysctl('kern.ipc.mbclusters_inuse'), 512, 'all are free again, but those of the ring');
   });
 
   it('drops frames whose header is nonsense', async (t) => {
     const dev = new Fake();
-    const { world, kernel } = await rig(t, dev);
+    const kernel = await rig(t, dev);
     const bytes = udpFrame({ payload: pattern(300) }).bytes();
     const wrong: [number, number, number][] = [
       [1, 400 << 16, 2], [1, 0xffff << 16, 0xffff], [1, 34 << 16, 400], [0x0101, 34 << 16, 6], [0x0301, (34 << 16) | 100, 6],
       [0x0501, (34 << 16) | 100, 6], [0x0100, 0, 0], [0x8501, (34 << 16) | 100, 6],
     ];
     for (const [h0, h1, h2] of wrong) assert.ok(dev.port.receive(Frame.of(bytes, h0, h1, h2)));
-    world.settle();
+    kernel.run();
     assert.equal(counter(kernel, 'net.virtif.stats', 'rxbadhdr'), wrong.length);
     assert.equal(counter(kernel, 'net.interfaces', 'ierrors 0[^]*virt0[^]*? ierrors'), wrong.length);
   });
 
   it('follows the link', async (t) => {
     const dev = new Fake();
-    const said: string[] = [];
-    const { world } = await rig(t, dev, { log: (_: number, text: string) => said.push(text), logLevel: 7 });
+    const kernel = await rig(t, dev);
     dev.port.link(false);
-    world.settle();
+    kernel.run();
     dev.port.link(true);
-    world.settle();
+    kernel.run();
     assert.ok(dev.port.receive(Frame.of(arp)));
   });
 
   it('comes back with a snapshot', async (t) => {
     const dev = new Fake();
-    const { world, kernel } = await rig(t, dev);
-    world.pass(10_000_000);
+    const kernel = await rig(t, dev);
+    kernel.advance(10_000_000);
     const saved = kernel.snapshot();
     for (let i = 0; i < 100; i++) dev.port.receive(Frame.of(arp));
-    world.settle();
+    kernel.run();
     dev.sent = [];
     kernel.restore(saved);
     for (let i = 0; i < 3; i++) dev.port.receive(Frame.of(arp));
-    world.settle();
+    kernel.run();
     assert.equal(dev.sent.length, 3);
     assert.equal(counter(kernel, 'net.virtif.stats', 'rxcopied'), 3);
   });

@@ -18,6 +18,8 @@ import { ipNumber, ipText } from './wire';
 const IMAGE = 'DRILL';
 /** Rounds at one moment before something is taken to be in a loop. */
 const SETTLE_MAX = 10_000;
+/** Uptime of the image when a script begins. */
+const SETTLED_US = 100_000_000;
 
 export interface MachineSettings {
   mtu: number;
@@ -61,14 +63,15 @@ export class Machine {
 
   private constructor(readonly kernel: Kernel, readonly device: QueueDevice, private readonly clock: ReplayClock) {
     kernel.run();
+    // Uptime 0 is a special moment in many a field ("never"); scripts begin well after it.
+    clock.advance(SETTLED_US);
+    kernel.run();
     this.originUs = clock.monotonic();
     this.snapshot = kernel.snapshot();
   }
 
   static async create({ mtu, localIp, prefix }: MachineSettings): Promise<Machine> {
     const clock = new ReplayClock();
-    // Uptime 0 is a special moment in many a field; scripts begin well after it.
-    clock.advance(100_000_000);
     const device = new QueueDevice(mtu);
     const { wasmFile } = await buildImage(IMAGE);
     const kernel = await boot(wasmFile, {

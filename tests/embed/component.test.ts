@@ -1,0 +1,36 @@
+/**
+ * The component that docs/components.md prints: it links, runs, and does what the page says.
+ */
+import assert from 'node:assert/strict';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { boot } from '../../host/boot';
+import { virtualClock } from '../../host/determinism';
+import { buildImage } from '../../tools/mkimage/index';
+import { root, tempDir } from '../lib/tree';
+
+/** The files that a document prints: fences whose first line names a path. */
+function printedFiles(markdown: string): Map<string, string> {
+  return new Map([...markdown.matchAll(/^```\w+ (\S+)\n(.*?)^```$/gms)].map(([, path, text]) => [path!, text!]));
+}
+
+test('the example of docs/components.md', async (t) => {
+  const files = printedFiles(readFileSync(join(root, 'docs/components.md'), 'utf8'));
+  assert.deepEqual([...files.keys()], ['components/beat/component.json', 'components/beat/beat.ts', 'kernel/conf/BEAT.json', 'components/beat/beat.spec.ts']);
+  const tree = tempDir(t);
+  cpSync(join(root, 'kernel'), join(tree, 'kernel'), {
+    recursive: true, filter: (path) => !/\.spec\.ts$|conf\/[A-Z]\w*\.json$/.test(path),
+  });
+  for (const [path, text] of files) {
+    mkdirSync(dirname(join(tree, path)), { recursive: true });
+    writeFileSync(join(tree, path), text);
+  }
+  const { wasmFile } = await buildImage('BEAT', { root: tree });
+  const records: string[] = [];
+  const kernel = await boot(wasmFile, { clock: virtualClock(), logLevel: 'info', log: (_level: number, message: string) => { records.push(message); } });
+  kernel.advance(125_000_000);
+  assert.equal(kernel.sysctl('beat.seconds'), 125);
+  assert.deepEqual(records.filter((record) => record.startsWith('beat')), ['beat: 60 s', 'beat: 120 s']);
+  assert.equal(await kernel.shutdown(), 0);
+});
