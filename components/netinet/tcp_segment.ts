@@ -170,7 +170,8 @@ function tcp_trim_left(tp: Tcpcb, before: i32): bool {
     seg.ti_flags &= ~(th.TH_FIN | th.TH_URG);
     before = seg.ti_len;
     tp.t_flags |= v.TF_ACKNOW;
-    seg.seg_seq = tp.rcv_nxt;
+    // Not up to rcv_nxt: it stays older than what set the window (SND.WL1).
+    seg.seg_seq += before;
   } else {
     tcpstat.rcvpartduppack++;
     tcpstat.rcvpartdupbyte += <u64>before;
