@@ -69,7 +69,8 @@ export class EtfsDisk extends Blkdev {
 /** Opens what the host has registered. */
 export class EtfsDriver extends BlkDriver {
   dr_owns(name: usize, n: i32): bool {
-    const ram = n > 2 && load<u16>(name) == 0x6472 && <u32>load<u8>(name + 2) - 48 < 10;
+    // rd0, and rd~1, a snapshot; but not "rdisk".
+    const ram = n > 2 && load<u16>(name) == 0x6472 && <u32>(load<u8>(name + 2) | 0x20) - 97 >= 26;
     return n > 0 && !ram;
   }
 

@@ -27,15 +27,18 @@ export function tcp_cc_init(tp: Tcpcb): void {
   tp.snd_ssthresh = 0x3fffffff;
 }
 
-/** The connection stands, its segment size is known: the initial window (RFC 6928 §2, or init_win). */
-export function tcp_cc_established(tp: Tcpcb): void {
+/** The initial window, bytes: RFC 6928 §2, or net.inet.tcp.init_win segments. */
+function cc_initial(tp: Tcpcb): u32 {
   const mss = tp.t_maxseg;
   const segs = <u32>tcps.init_win;
   const byte_limit: u32 = 14600;
-  let iw = segs * mss;
-  if (segs == 10) iw = min<u32>(10 * mss, max<u32>(2 * mss, byte_limit));
+  return segs == 10 ? min<u32>(10 * mss, max<u32>(2 * mss, byte_limit)) : segs * mss;
+}
+
+/** The connection stands, its segment size is known. */
+export function tcp_cc_established(tp: Tcpcb): void {
   // RFC 5681 §3.1: a lost SYN tells of congestion.
-  tp.snd_cwnd = (tp.t_flags & v.TF_SYNREXMT) != 0 ? mss : iw;
+  tp.snd_cwnd = (tp.t_flags & v.TF_SYNREXMT) != 0 ? tp.t_maxseg : cc_initial(tp);
 }
 
 /** Bytes that may be in flight from snd_una: the peer's window and the congestion window. */
@@ -132,11 +135,11 @@ export function tcp_cc_dupack(tp: Tcpcb): void {
   tcp_output(tp);
 }
 
-/** RFC 3042: each of the first two duplicates lets one new segment go. */
+/** RFC 3042: each of the first two duplicates lets one new segment go; after a timeout there is none that is new. */
 function cc_limited_transmit(tp: Tcpcb): void {
+  if (tp.snd_nxt != tp.snd_max) return;
   const cwnd = tp.snd_cwnd;
-  tp.snd_cwnd = tcp_inflight(tp) + <u32>tp.t_dupacks * tp.t_maxseg;
-  if (tp.snd_cwnd < cwnd) tp.snd_cwnd = cwnd;
+  tp.snd_cwnd = cwnd + <u32>tp.t_dupacks * tp.t_maxseg;
   tcp_output(tp);
   tp.snd_cwnd = cwnd;
 }
@@ -156,6 +159,6 @@ export function tcp_cc_rto(tp: Tcpcb): void {
 export function tcp_cc_idle(tp: Tcpcb): void {
   if (tp.t_state < v.TCPS_ESTABLISHED || tp.t_lastsend_us == 0) return;
   if (getmicrouptime() - tp.t_lastsend_us < tcp_backoff_us(tp)) return;
-  const iw = min<u32>(10 * tp.t_maxseg, max<u32>(2 * tp.t_maxseg, 14600));
+  const iw = cc_initial(tp);
   if (tp.snd_cwnd > iw) tp.snd_cwnd = iw;
 }

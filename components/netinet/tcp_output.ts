@@ -48,7 +48,7 @@ function tcp_outflags(state: i32): i32 {
 function tcp_mustsend(tp: Tcpcb, flags: i32): bool {
   if ((tp.t_flags & v.TF_ACKNOW) != 0) return true;
   if ((flags & (th.TH_RST | th.TH_SYN | th.TH_FIN)) != 0) return true;
-  return th.SEQ_GT(tp.snd_up, tp.snd_una);
+  return th.SEQ_GT(tp.snd_up, tp.snd_una) && tp.snd_up != tp.snd_up_told;
 }
 
 /** RFC 9293 §3.8.6.2.1 SHLD-31 and §3.7.4 (Nagle): may `len` bytes at offset `off` go now? */
@@ -201,6 +201,7 @@ function tcp_puthdr(tp: Tcpcb, p: usize, seq: u32, flags: i32, hlen: i32, win: u
     const urp = tp.snd_up - seq;
     store<u16>(p, bswap<u16>(<u16>(urp > 65535 ? 65535 : urp)), th.TH_URP);
     f |= th.TH_URG;
+    tp.snd_up_told = tp.snd_up;
     tcpstat.sndurg++;
   }
   store<u8>(p, <u8>f, th.TH_FLAGS);

@@ -311,7 +311,9 @@ function tcp_segment_urg(tp: Tcpcb): void {
 function tcp_urgent_mark(tp: Tcpcb, so: Socket): void {
   if ((tp.t_flags & v.TF_URGPEND) == 0 || th.SEQ_GT(tp.rcv_up, tp.rcv_nxt)) return;
   tp.t_flags &= ~v.TF_URGPEND;
-  sohasoutofband(so, tp.rcv_nxt - tp.rcv_up);
+  // The pointer is one beyond the urgent byte (RFC 9293 §3.1). That byte may have been read already.
+  const back = tp.rcv_nxt - tp.rcv_up + 1;
+  if (back <= so.so_rcv.sb_cc) sohasoutofband(so, back);
 }
 
 /** Eighth: the FIN is next in order. */

@@ -95,6 +95,7 @@ export function tcp_sendseqinit(tp: Tcpcb, iss: u32): void {
   tp.snd_nxt = iss;
   tp.snd_max = iss;
   tp.snd_up = iss;
+  tp.snd_up_told = iss;
   tp.recover = iss;
 }
 

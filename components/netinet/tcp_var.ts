@@ -73,6 +73,8 @@ export class Tcpcb {
   snd_nxt: u32;
   snd_max: u32;
   snd_up: u32;
+  /** The urgent pointer that the peer was last told. */
+  snd_up_told: u32;
   snd_wl1: u32;
   snd_wl2: u32;
   snd_wnd: u32;

@@ -206,7 +206,7 @@ describe("what the kernel tells of itself", () => {
   it("kern.pools and kern.kmem: one line an object", () => {
     const pools = text("kern.pools").split("\n");
     let found = false;
-    for (let i = 0; i < pools.length; i++) if (pools[i].startsWith("spec.files ")) found = pools[i].endsWith(" 64 0 0 0 0 0");
+    for (let i = 0; i < pools.length; i++) if (pools[i].startsWith("spec.files ") && pools[i].endsWith(" 64 0 0 0 0 0")) found = true;
     expect(found).toBe(true, "name size max inuse hiwat fail gets puts");
     expect(text("kern.kmem").includes("\nhostbuf 262144\n")).toBe(true);
     expect(text("kern.kmem", 100)).toBe("error " + ERANGE.toString());

@@ -1,8 +1,9 @@
 /**
- * The component that docs/components.md prints: it links, runs, and does what the page says.
+ * docs/components.md: the component that it prints links, runs, and does what the page says; and its list
+ * is complete.
  */
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { boot } from '../../host/boot';
@@ -14,6 +15,12 @@ import { root, tempDir } from '../lib/tree';
 function printedFiles(markdown: string): Map<string, string> {
   return new Map([...markdown.matchAll(/^```\w+ (\S+)\n(.*?)^```$/gms)].map(([, path, text]) => [path!, text!]));
 }
+
+test('docs/components.md lists every component', () => {
+  const page = readFileSync(join(root, 'docs/components.md'), 'utf8');
+  const components = readdirSync(join(root, 'components')).filter((name) => existsSync(join(root, 'components', name, 'component.json')));
+  assert.deepEqual(components.filter((name) => !page.includes(`[${name}](../components/${name}/`)), []);
+});
 
 test('the example of docs/components.md', async (t) => {
   const files = printedFiles(readFileSync(join(root, 'docs/components.md'), 'utf8'));

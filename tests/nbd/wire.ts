@@ -76,7 +76,7 @@ export class Wire {
   }
 
   /** Send an option; its replies up to the last. */
-  async option(option: number, data = Buffer.alloc(0)): Promise<OptionReply[]> {
+  async option(option: number, data: Buffer = Buffer.alloc(0)): Promise<OptionReply[]> {
     this.send(Buffer.from('IHAVEOPT'), u32(option), u32(data.length), data);
     const replies: OptionReply[] = [];
     for (;;) {
@@ -87,7 +87,7 @@ export class Wire {
     }
   }
 
-  request(type: number, cookie: number, offset: number, length: number, data = Buffer.alloc(0), flags = 0): void {
+  request(type: number, cookie: number, offset: number, length: number, data: Buffer = Buffer.alloc(0), flags = 0): void {
     this.send(u32(0x25609513), u16(flags), u16(type), u64(cookie), u64(offset), u32(length), data);
   }
 

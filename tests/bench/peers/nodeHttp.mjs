@@ -3,7 +3,7 @@
  * makes it. Files are read once and kept, headers are made in advance, so what is measured is Node's
  * HTTP and sockets and not a slow handler of ours.
  *
- *     node nodeHttp.mjs DIRECTORY        prints "listening PORT"; ends on SIGTERM
+ *     node nodeHttp.mjs DIRECTORY [ADDRESS]        prints "listening PORT"; ends on SIGTERM
  */
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
@@ -40,7 +40,7 @@ const server = createServer((request, response) => {
   response.writeHead(200, file.headers);
   response.end(request.method === 'HEAD' ? undefined : file.body);
 });
-server.listen(0, '127.0.0.1', () => {
+server.listen(0, process.argv[3] ?? '127.0.0.1', () => {
   const address = server.address();
   console.log(`listening ${typeof address === 'object' && address ? address.port : ''}`);
 });
