@@ -200,7 +200,7 @@ export function conn_run(c: Conn): void {
   assert(!nb.running, "nbd: run within a run");
   nb.running = c;
   nb.budget = NBD_TURN;
-  let more = true;
+  let more: bool = true;
   while (more && nb.budget > 0) {
     nb.budget -= STEP_COST;
     more = round(c);

@@ -121,6 +121,7 @@ export function tcp_ack_new(tp: Tcpcb): void {
   if (th.SEQ_LT(tp.snd_up, tp.snd_una)) tp.snd_up = tp.snd_una;
   // RFC 6298 §5, Karn: what was sent again gives no sample, and without one the RTO stays backed off.
   if (tp.t_rxtshift > 0 && (tp.t_flags & v.TF_PERSIST) == 0) tp.t_rto_us = <i32>tcp_backoff_us(tp);
+  if (acked >= tp.t_maxseg && tp.t_provenseg < tp.t_maxseg) tp.t_provenseg = tp.t_maxseg;
   tp.t_rxtshift = 0;
   tp.t_softerror = 0;
   if (tp.snd_una == tp.snd_max) {

@@ -164,6 +164,8 @@ export function tcp_indata(tp: Tcpcb, so: Socket): void {
   tcpstat.rcvpack++;
   tcpstat.rcvbyte += <u64>seg.ti_len;
   tp.rcv_nxt += seg.ti_len;
+  // Without news the urgent pointer moves along, or it would be 2^31 behind one day and seem ahead.
+  if ((tp.t_flags & v.TF_URGPEND) == 0) tp.rcv_up = tp.rcv_nxt;
   const m = seg.m;
   seg.m = changetype<Mbuf>(0);
   sbappendstream(so.so_rcv, m);

@@ -91,6 +91,8 @@ function plateau_below(mtu: i32): i32 {
 /** Full segments have been retransmitted three times in vain: try smaller ones. */
 export function tcp_mtu_blackhole(tp: Tcpcb): void {
   if (tp.t_rxtshift < 3 || tp.t_rxtshift > 6) return;
+  // A path that has carried segments of this size is no black hole: these are plain losses.
+  if (tp.t_provenseg >= tp.t_maxseg) return;
   const mtu = tcp_pathmtu(tp);
   if (mtu <= 508 || tp.snd_max - tp.snd_una < tp.t_maxseg) return;
   tp.t_pathmtu = <u32>plateau_below(mtu);

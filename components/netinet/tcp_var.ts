@@ -137,6 +137,8 @@ export class Tcpcb {
   t_user_timeout_us: i64;
   /** User's limit on t_maxseg (TCP_MAXSEG), 0 none. */
   t_usermss: u32;
+  /** Largest t_maxseg of which a whole segment was acknowledged: the path carries that. */
+  t_provenseg: u32;
   /** ICMP "needed" lowers this; 0 = the interface's. */
   t_pathmtu: u32;
   /** Those in TIME-WAIT, by age (tcp_timewait.ts). */

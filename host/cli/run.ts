@@ -194,11 +194,13 @@ function explain(error: unknown, memory: string | undefined): unknown {
     return new UsageError(`${memory} MB of memory are not enough for this image; give it more with -M`);
   }
   if (!(error instanceof BootError)) return error;
-  const port = `port ${error.params.get('HTTPD_PORT') ?? '80'}`;
-  const address = error.params.get('HTTPD_ADDR') ?? '0.0.0.0';
-  if (error.code === 'EADDRINUSE') return new UsageError(`${port} is in use by another program; choose another with --port`);
-  if (error.code === 'EACCES') return new UsageError(`${port} needs a privilege that this user does not have; choose one above 1023 with --port`);
-  if (error.code === 'EADDRNOTAVAIL') return new UsageError(`this host does not have the address ${address}; choose another with -e HTTPD_ADDR=…`);
+  const server = error.params.has('NBD_PORT') ? 'NBD' : 'HTTPD';
+  const port = `port ${error.params.get(`${server}_PORT`) ?? '80'}`;
+  const choose = server === 'NBD' ? '-e NBD_PORT=…' : '--port';
+  const address = error.params.get(`${server}_ADDR`) ?? '0.0.0.0';
+  if (error.code === 'EADDRINUSE') return new UsageError(`${port} is in use by another program; choose another with ${choose}`);
+  if (error.code === 'EACCES') return new UsageError(`${port} needs a privilege that this user does not have; choose one above 1023 with ${choose}`);
+  if (error.code === 'EADDRNOTAVAIL') return new UsageError(`this host does not have the address ${address}; choose another with -e ${server}_ADDR=…`);
   return error;
 }
 

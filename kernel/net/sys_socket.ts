@@ -18,7 +18,7 @@ import { DTYPE_SOCKET, FREAD, FWRITE, File, fd_alloc, fd_getfile } from "../kern
 import { Knote, klist_insert, klist_remove } from "../kern/knote";
 import { useracc } from "../kern/kstring";
 import { pool_getz, pool_init_obj, pool_put } from "../kern/pool";
-import { ENFILE, EBADF, ENOTSOCK } from "../abi/errno";
+import { EBADF, ENOBUFS, ENOTSOCK } from "../abi/errno";
 import { Msg, msg_init, msg_initv } from "./msg";
 import { PR_CONNREQUIRED } from "./protosw";
 import { SS_CANTRCVMORE, SS_CANTSENDMORE, SS_ISCONNECTED, Socket, sost } from "./socket";
@@ -121,10 +121,10 @@ export function sysso_boot(): void {
   sost.so_filepool = pool_init_obj<SocketFile>("socketfile", NET_MAXSOCKETS);
 }
 
-/** A descriptor for `so`, read and write, O_NONBLOCK if `nonblock`: it, or -ENFILE, -EMFILE (so untouched). */
+/** A descriptor for `so`, read and write, O_NONBLOCK if `nonblock`: it, or -ENOBUFS (no more socket files), -EMFILE (so untouched). */
 export function sofd(so: Socket, nonblock: bool): i32 {
   const p = pool_getz(sost.so_filepool);
-  if (p == 0) return -ENFILE;
+  if (p == 0) return -ENOBUFS;
   const fp = changetype<SocketFile>(p);
   fp.f_type = DTYPE_SOCKET;
   fp.f_flag = FREAD | FWRITE | (nonblock ? O_NONBLOCK : 0);

@@ -4,7 +4,7 @@
  * What the system calls, in-kernel users and protocols' tests call; everything that depends on the
  * protocol goes through so_proto. Results are >= 0 or -errno. Closing is uipc_close.ts.
  */
-import { EAGAIN, EALREADY, ECONNABORTED, EINPROGRESS, EINVAL, EISCONN, ENFILE, ENOTCONN, EOPNOTSUPP } from "../abi/errno";
+import { EAGAIN, EALREADY, ECONNABORTED, EINPROGRESS, EINVAL, EISCONN, ENOBUFS, ENOTCONN, EOPNOTSUPP } from "../abi/errno";
 import { SA_FAMILY } from "../abi/sockaddr";
 import { AF_UNSPEC, SHUT_RD, SHUT_RDWR, SHUT_WR, SO_ACCEPTCONN } from "../abi/socket";
 import { pffindproto, pffindtype, pfmissing } from "./domain";
@@ -15,13 +15,13 @@ import { sorflush } from "./uipc_recv";
 
 /**
  * Make a socket. Its address (positive, as an i32), or -EAFNOSUPPORT, -EPROTOTYPE, -EPROTONOSUPPORT,
- * -ENFILE when there is none left, or what the protocol says (-ENOBUFS).
+ * -ENOBUFS when there is none left, or what the protocol says.
  */
 export function socreate(family: i32, type: i32, protocol: i32): i32 {
   const p = protocol == 0 ? pffindtype(family, type) : pffindproto(family, type, protocol);
   if (!p || p.pr_type != type) return pfmissing(family, type, protocol, p);
   const so = soalloc(p, type);
-  if (!so) return -ENFILE;
+  if (!so) return -ENOBUFS;
   if (protocol != 0) so.so_protocol = protocol;
   const e = p.pr_attach(so, protocol);
   if (e < 0) {

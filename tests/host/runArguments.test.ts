@@ -24,6 +24,7 @@ test('-b: directories, archives and block devices', (t) => {
       { source: magic, mount: '/www' }, { source: dir, mount: '/x' },
     ],
     blk: { blk0: { path: disk, readOnly: false }, d0: { path: disk, readOnly: true } },
+    disks: [],
   });
   assert.deepEqual(parseBlocks([`raw=${tar}`]).blk, { raw: { path: tar, readOnly: false } }, 'an archive with a name is a block device');
   assert.throws(() => parseBlocks([`a=${disk}`, `a=${disk}`]), /two block devices a/);

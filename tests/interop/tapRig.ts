@@ -23,6 +23,8 @@ export interface TapOptions {
   address?: string;
   /** Keep what passes in TapImage.pcap. */
   capture?: boolean;
+  /** Files for /www; default true. */
+  site?: boolean;
   args?: string[];
 }
 
@@ -33,8 +35,7 @@ export async function startTap(ns: Netns, dir: string, options: TapOptions = {})
   const address = options.address ?? `inet,static,${IMAGE}/24,${HOST}`;
   const child = ns.start(process.execPath, [
     cli, 'run', options.name ?? 'WIRE', '-q',
-    '-I', `virt0,virtif,${device}`, '-W', `virt0,${address}`, '-b', `${site},mount=/www`,
-    '-e', 'HTTPD_ADDR=0.0.0.0', '-e', 'HTTPD_PORT=80', ...(options.args ?? []),
+    '-I', `virt0,virtif,${device}`, '-W', `virt0,${address}`, ...(options.site === false ? [] : ['-b', `${site},mount=/www`, '-e', 'HTTPD_ADDR=0.0.0.0', '-e', 'HTTPD_PORT=80']), ...(options.args ?? []),
   ], { cwd: root });
   await child.waitFor(/serving|running/, 120_000);
   await waitFor(() => {

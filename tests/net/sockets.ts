@@ -8,7 +8,7 @@
  * (socketsEvent.ts), large transfers and many sockets (socketsBulk.ts).
  */
 import { after, before, describe } from 'node:test';
-import type { SocketRig } from './socketRig';
+import type { Family, SocketRig } from './socketRig';
 import { bulkTests } from './socketsBulk';
 import { dgramTests } from './socketsDgram';
 import { eventTests } from './socketsEvent';
@@ -20,8 +20,11 @@ export type { SocketRig } from './socketRig';
  * Define the suite.
  * @param makeRig called once, before the first test
  * @param skip reason why it cannot run here, or false
+ * @param families those that the rig has addresses of
  */
-export function socketSuite(name: string, makeRig: () => Promise<SocketRig>, skip: string | false = false): void {
+export function socketSuite(
+  name: string, makeRig: () => Promise<SocketRig>, skip: string | false = false, families: readonly Family[] = ['IPv4', 'IPv6'],
+): void {
   describe(name, { skip }, () => {
     let rig: SocketRig | undefined;
     before(async () => { rig = await makeRig(); });
@@ -30,8 +33,8 @@ export function socketSuite(name: string, makeRig: () => Promise<SocketRig>, ski
       if (!rig) throw new Error('the rig does not stand');
       return rig;
     };
-    streamTests(get);
-    dgramTests(get);
+    streamTests(get, families);
+    dgramTests(get, families);
     eventTests(get);
     bulkTests(get);
   });

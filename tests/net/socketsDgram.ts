@@ -15,12 +15,11 @@ function bound(rig: SocketRig, kernel: SocketRig['a'], family: Family = 'IPv4'):
   return s;
 }
 
-export function dgramTests(get: () => SocketRig): void {
+export function dgramTests(get: () => SocketRig, families: readonly Family[]): void {
   describe('datagrams', () => {
-    for (const family of ['IPv4', 'IPv6'] as Family[]) {
-      test(`unconnected echo over ${family}`, async (t) => {
+    for (const family of families) {
+      test(`unconnected echo over ${family}`, async () => {
         const rig = get();
-        if (rig.address(rig.b, family) === undefined) return t.skip(`the rig has no ${family}`);
         const server = bound(rig, rig.b, family);
         const client = bound(rig, rig.a, family);
         assert.equal(client.sendTo('ping', server.name()), 4);

@@ -8,12 +8,11 @@ import * as nr from '../../kernel/abi/syscall';
 import { errnoName } from '../../host/errtrans';
 import { Sock, closeAll, must, told, type Family, type SocketRig } from './socketRig';
 
-export function streamTests(get: () => SocketRig): void {
+export function streamTests(get: () => SocketRig, families: readonly Family[]): void {
   describe('streams', () => {
-    for (const family of ['IPv4', 'IPv6'] as Family[]) {
-      test(`echo over ${family}; both ends know each other's names`, async (t) => {
+    for (const family of families) {
+      test(`echo over ${family}; both ends know each other's names`, async () => {
         const rig = get();
-        if (rig.address(rig.b, family) === undefined) return t.skip(`the rig has no ${family}`);
         const [c, s, l] = await Sock.pair(rig, family);
         assert.equal(c.send('hello'), 5);
         assert.equal(await s.read(), 'hello');

@@ -1,6 +1,7 @@
 /** Interfaces in words: what is understood, and what is said about the rest (host/netdev/spec.ts). */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { addCaptures } from '../../host/cli/runArguments';
 import { FaultyNetdev } from '../../host/netdev/fault';
 import { HubPort } from '../../host/netdev/hub';
 import { formatMac, parseMac } from '../../host/netdev/netdev';
@@ -69,6 +70,22 @@ describe('interfaces', () => {
     assert.throws(() => interfacesOf({ virt0: 'hub' }, new Map([['if.virt0', 'virtif,tap=x']])), /virt0 has a device already/);
     assert.throws(() => interfacesOf({ virt0: 7 }, new Map()), /netdevs\.virt0: expected a network device/);
     assert.throws(() => interfacesOf({ virt0: '' }, new Map()), /netdevs\.virt0/);
+  });
+});
+
+describe('--pcap', () => {
+  it('adds a capture to the interface that it names, or to the only one', () => {
+    const [one, two] = ['virt0,virtif,tap=a', 'virt1,virtif,hub=b'];
+    assert.deepEqual(addCaptures([one], ['o.pcap']), [`${one},pcap=o.pcap`]);
+    assert.deepEqual(addCaptures([one, two], ['virt1=/x=y.pcap', 'virt0=z']), [`${one},pcap=z`, `${two},pcap=/x=y.pcap`]);
+    assert.deepEqual(addCaptures([one], []), [one]);
+  });
+
+  it('must know which', () => {
+    assert.throws(() => addCaptures([], ['o.pcap']), /--pcap o\.pcap: expected an interface \(-I\) beside it/);
+    assert.throws(() => addCaptures(['virt0,virtif,hub', 'virt1,virtif,hub'], ['o.pcap']), /expected virt0=FILE or virt1=FILE/);
+    assert.throws(() => addCaptures(['virt0,virtif,hub'], ['virt3=o.pcap']), /expected virt0=FILE/);
+    assert.throws(() => addCaptures(['virt0,virtif,hub'], ['a,b.pcap']), /expected virt0=FILE/);
   });
 });
 

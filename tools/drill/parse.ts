@@ -40,29 +40,29 @@ function event(s: Scanner): Event {
   return { line, when: at, what: parseCall(s) };
 }
 
-function numberOf(s: Scanner, name: string, text: string): number {
+function numberOf(s: Scanner, line: number, name: string, text: string): number {
   const n = Number(text);
-  if (text === '' || !Number.isFinite(n) || n < 0) s.fail(`--${name}=${text}: expected a number`);
+  if (text === '' || !Number.isFinite(n) || n < 0) s.fail(`--${name}=${text}: expected a number`, line);
   return n;
 }
 
 /** One option `--name=value`. */
-function setting(s: Scanner, settings: Settings, name: string, value: string): void {
-  if (name === 'tolerance_usecs') settings.toleranceUs = numberOf(s, name, value);
-  else if (name === 'mtu') settings.mtu = numberOf(s, name, value);
-  else if (name === 'remote_isn') settings.remoteIsn = numberOf(s, name, value) >>> 0;
+function setting(s: Scanner, settings: Settings, line: number, name: string, value: string): void {
+  if (name === 'tolerance_usecs') settings.toleranceUs = numberOf(s, line, name, value);
+  else if (name === 'mtu') settings.mtu = numberOf(s, line, name, value);
+  else if (name === 'remote_isn') settings.remoteIsn = numberOf(s, line, name, value) >>> 0;
   else if (name === 'local_ip') settings.localIp = value;
   else if (name === 'remote_ip') settings.remoteIp = value;
-  else if (name === 'prefix') settings.prefix = numberOf(s, name, value);
-  else if (name === 'sysctl') settings.sysctls.push(sysctlOf(s, value));
+  else if (name === 'prefix') settings.prefix = numberOf(s, line, name, value);
+  else if (name === 'sysctl') settings.sysctls.push(sysctlOf(s, line, value));
   else if (name === 'lax') settings.lax = true;
   else if (name === 'no_leak_check') settings.noLeakCheck = true;
-  else if (name !== 'ip_version' || value !== 'ipv4') s.fail(`--${name}${value && `=${value}`} is not understood here`);
+  else if (name !== 'ip_version' || value !== 'ipv4') s.fail(`--${name}${value && `=${value}`} is not understood here`, line);
 }
 
-function sysctlOf(s: Scanner, text: string): [string, string] {
+function sysctlOf(s: Scanner, line: number, text: string): [string, string] {
   const found = /^([\w.]+)=(.*)$/.exec(text);
-  if (!found) return s.fail(`sysctl ${text}: expected NAME=VALUE`);
+  if (!found) return s.fail(`sysctl ${text}: expected NAME=VALUE`, line);
   return [found[1]!, found[2]!];
 }
 
@@ -81,8 +81,10 @@ export function parseScript(path: string, text: string): Script {
     settings.sysctls.push([pair[1]!, pair[2]!]);
   });
   const s = new Scanner(path, text);
-  for (let found = s.accept(/--([\w-]+)(?:=(\S+))?/y); found; found = s.accept(/--([\w-]+)(?:=(\S+))?/y)) {
-    setting(s, settings, found[1]!.replaceAll('-', '_'), found[2] ?? '');
+  while (s.sees(/--/y)) {
+    const { line } = s;
+    const [, name, value] = s.expect(/--([\w-]+)(?:=(\S+))?/y, 'an option --name=value');
+    setting(s, settings, line, name!.replaceAll('-', '_'), value ?? '');
   }
   const events: Event[] = [];
   while (!s.done) events.push(event(s));

@@ -54,8 +54,9 @@ export class Scanner {
     return inner;
   }
 
-  fail(message: string): never {
-    throw new ScriptError(this.path, this.line, message);
+  /** @param line where, if not here */
+  fail(message: string, line = this.line): never {
+    throw new ScriptError(this.path, line, message);
   }
 
   private rest(): string {
