@@ -25,7 +25,8 @@ class Unit implements IpPort {
   receive(datagram: Uint8Array): void {
     const { length } = datagram;
     if (length === 0 || length > IPIF_MAXPACKET) throw new RangeError(`a datagram of ${length} bytes`);
-    this.queue.push(datagram.slice());
+    // Not slice(): a Buffer's shares its bytes.
+    this.queue.push(new Uint8Array(datagram));
     this.host.intr(this.source);
   }
 

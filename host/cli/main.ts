@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { users } from '../../gen/host/users';
 import { registerBuildCommands } from '../../tools/mkimage/index';
 import { registerDiskCommands } from '../disk/commands';
+import { registerHarness } from '../harness/command';
 import { packageRoot } from '../imageFile';
 import { RumpPanic } from '../panic';
 import { registerInstanceCommands } from './commands';
@@ -36,6 +37,7 @@ export function makeProgram(): Command {
   registerRunCommand(program);
   registerInstanceCommands(program);
   registerSim(program);
+  registerHarness(program);
   registerBuildCommands(program);
   for (const user of Object.values(users)) user.registerCommands?.(program);
   registerDiskCommands(program);

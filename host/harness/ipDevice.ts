@@ -57,7 +57,7 @@ export class QueueDevice implements IpDevice {
       this.dropped++;
       return;
     }
-    this.queue.push({ bytes: datagram.slice(), timeUs });
+    this.queue.push({ bytes: new Uint8Array(datagram), timeUs });
     this.onSent();
   }
 
