@@ -130,6 +130,8 @@ export function tcp_ack_new(tp: Tcpcb): void {
     tp.t_una_since_us = 0;
   } else {
     tp.t_una_since_us = getmicrouptime();
+    // Probes are of data. When only our FIN is left, it is retransmitted.
+    if (data == cc) tp.t_flags &= ~v.TF_PERSIST;
     if ((tp.t_flags & v.TF_PERSIST) == 0) tcp_rexmt_arm(tp);
   }
   tcp_cc_ack(tp, acked);

@@ -143,6 +143,8 @@ function tcp_output1(tp: Tcpcb, so: Socket): i32 {
   }
   const e = tcp_emit(tp, so, off, len, flags, win);
   if (e < 0) return e;
+  // An ACK went, data did not: whatever holds it back, a timer must run.
+  if (!data) tcp_idlecheck(tp, so);
   return data && off + <u32>len < cc && (tp.t_flags & v.TF_FORCE) == 0 ? 1 : 0;
 }
 

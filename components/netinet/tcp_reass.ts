@@ -47,13 +47,18 @@ function reass_trim_after(tp: Tcpcb, m: Mbuf, prev: Mbuf): void {
   while (q && SEQ_GT(end, q.ph_priv0)) {
     const over = end - q.ph_priv0;
     if (over < <u32>q.ph_len) {
-      // The queued bytes stay; the newcomer's copy of them goes.
+      // The queued bytes stay; the newcomer's copy of them goes, and a FIN that would lie before their end.
       m_adj(m, -<i32>over);
+      m.ph_priv1 = 0;
       return;
     }
     tcpstat.rcvduppack++;
     const next = q.m_nextpkt;
-    m.ph_priv1 |= q.ph_priv1;
+    if ((q.ph_priv1 & TH_FIN) != 0) {
+      // The stream ends there, whatever the newcomer says.
+      m_adj(m, <i32>(seg_end(q) - seg_end(m)));
+      m.ph_priv1 |= TH_FIN;
+    }
     tp.t_segq_len--;
     tp.t_segq_bytes -= <u32>q.ph_len;
     if (prev) prev.m_nextpkt = next;
@@ -104,14 +109,19 @@ export function tcp_reass(tp: Tcpcb, m: Mbuf, seq: u32, flags: i32): void {
       m.ph_priv0 = end;
     }
   }
+  // Nothing comes after a FIN.
+  if (prev && (prev.ph_priv1 & TH_FIN) != 0) {
+    m_freem(m);
+    return;
+  }
   reass_trim_after(tp, m, prev);
   if (m.ph_len == 0 && m.ph_priv1 == 0) {
     m_freem(m);
     return;
   }
   if (reass_join(tp, prev, m)) return;
-  // When memory is scarce only what fills the hole is kept: the rest of it is what holds the memory.
-  if (tp.t_segq_len >= tcps.reass_maxqueue || (seq != tp.rcv_nxt && m_scarce())) {
+  // What comes next is always taken: it is what makes room. When memory is scarce only that is kept.
+  if (seq != tp.rcv_nxt && (tp.t_segq_len >= tcps.reass_maxqueue || m_scarce())) {
     tcpstat.rcvoodrop++;
     m_freem(m);
     return;

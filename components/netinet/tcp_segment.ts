@@ -45,9 +45,28 @@ export function tcp_segment_input(tp: Tcpcb): void {
   if (!tcp_check_syn(tp)) return;
   // Fifth: RFC 9293: "if the ACK bit is off, drop the segment".
   if ((seg.ti_flags & th.TH_ACKF) == 0) return;
+  if (tp.t_state == v.TCPS_TIME_WAIT) {
+    tcp_timewait_segment(tp);
+    return;
+  }
   tcp_keepalive_touch(tp);
   if (!tcp_ack(tp)) return;
   tcp_segment_text(tp);
+}
+
+/**
+ * TIME-WAIT, fifth: "the only thing that can arrive is a retransmission of the remote FIN. Acknowledge
+ * it, and restart the 2 MSL timeout." Whatever else comes is acknowledged too, so that a peer which has
+ * lost its way hears where we are; but the last ACK again is not: two ends must not answer each other.
+ */
+function tcp_timewait_segment(tp: Tcpcb): void {
+  const seg = tcps.seg;
+  const fin = (seg.ti_flags & th.TH_FIN) != 0;
+  const last = !fin && seg.ti_len == 0 && seg.seg_seq == tp.rcv_nxt && seg.seg_ack == tp.snd_max;
+  const owed = (tp.t_flags & v.TF_ACKNOW) != 0;
+  tp.t_flags &= ~v.TF_ACKNOW;
+  if (fin) tcp_timewait_arm(tp);
+  if (!last || owed) tcp_acknow(tp);
 }
 
 /** <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, now: to duplicates and what lies outside the window. */
@@ -78,8 +97,11 @@ function tcp_timewait_syn(tp: Tcpcb): bool {
   if (!inp) return false;
   const lp = changetype<Tcpcb>(inp.inp_ppcb);
   if (lp.t_state != v.TCPS_LISTEN) return false;
+  tcps.iss_floor = tp.snd_max;
+  tcps.iss_floored = true;
   tcp_close(tp);
   tcp_listen_input(lp);
+  tcps.iss_floored = false;
   return true;
 }
 

@@ -85,7 +85,10 @@ export function tcp_new_iss(tp: Tcpcb): u32 {
   const inp = tp.t_inpcb;
   const h = siphash13_2(tcps.secret, (<u64>inp.inp_faddr << 32) | inp.inp_laddr, (<u64>inp.inp_fport << 16) | inp.inp_lport);
   tp.ts_offset = <u32>(siphash13_2(tcps.secret + 16, h, 0) >> 16);
-  return <u32>h + <u32>(getmicrouptime() >> 2);
+  const iss = <u32>h + <u32>(getmicrouptime() >> 2);
+  // RFC 9293 §3.6.1 MAY-2: beyond all that the connection in TIME-WAIT has sent, however fast it was.
+  if (tcps.iss_floored && th.SEQ_LEQ(iss, tcps.iss_floor)) return tcps.iss_floor + 1 + (<u32>h & 0xffff);
+  return iss;
 }
 
 /** Set the initial send sequence number and all that counts from it. */
@@ -176,7 +179,9 @@ export function tcp_respond(tp: Tcpcb, seq: u32, ack: u32, flags: i32): void {
   }
   const ts = (tp.t_flags & v.TF_RCVD_TSTMP) != 0;
   const optlen = ts ? th.TCPOLEN_TSTAMP_APPA : 0;
-  const win = (flags & th.TH_RST) != 0 ? 0 : tp.rcv_wnd >> tp.rcv_scale;
+  // What has been promised already, no more: this segment promises nothing.
+  const promised = th.SEQ_GT(tp.rcv_adv, tp.rcv_nxt) ? tp.rcv_adv - tp.rcv_nxt : 0;
+  const win = (flags & th.TH_RST) != 0 ? 0 : promised >> <u32>tp.rcv_scale;
   const p = tcp_header(m, inp.inp_lport, inp.inp_fport, seq, ack, flags, min(win, th.TCP_MAXWIN), optlen);
   if (ts) tcp_tsoption(p + th.TCP_HDRLEN, tcp_ts_getticks(tp), tp.ts_recent);
   tcp_setcsum(m, inp.inp_laddr, inp.inp_faddr, m.ph_len);

@@ -199,6 +199,9 @@ export class TcpState {
   tw_last: Tcpcb;
   tw_count: i32;
   tw_recycled: u64;
+  /** While a connection takes the place of one in TIME-WAIT: it begins beyond `iss_floor`. */
+  iss_floored: bool;
+  iss_floor: u32;
   /** Segment under way (tcp_input.ts). */
   seg: Tcpseg;
 }

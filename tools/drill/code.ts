@@ -6,6 +6,7 @@
  *      state                   of the current connection, netstat's word; 'CLOSED' if it has none
  *      recvq sendq cwnd srtt_us rto_us backoff              of the current connection, 0 if it has none
  *      tcpstat.NAME ipstat.NAME icmpstat.NAME udpstat.NAME  counters of netstat -s, from 0
+ *      iss_ahead               how far its initial sequence number is beyond what its predecessor had sent
  *      connections             how many control blocks there are     sysctl('name')
  *
  * Statements about tcpi_… are passed over while the stack has no TCP_INFO.
@@ -52,7 +53,7 @@ function scope(kernel: Kernel, flow: Flow | null): Record<string, unknown> {
   const all = connections(kernel);
   const own = all.find((one) => one.localPort === flow?.localPort && one.remotePort === flow.remotePort);
   return {
-    state: 'CLOSED', recvq: 0, sendq: 0, cwnd: 0, srtt_us: 0, rto_us: 0, backoff: 0, ...own, connections: all.length,
+    state: 'CLOSED', recvq: 0, sendq: 0, cwnd: 0, srtt_us: 0, rto_us: 0, backoff: 0, ...own, connections: all.length, iss_ahead: flow?.issAhead ?? 0,
     sysctl: (name: string) => kernel.sysctl(name),
     get tcpstat() { return counters(kernel, 'net.inet.tcp.stats'); },
     get ipstat() { return counters(kernel, 'net.inet.ip.stats'); },

@@ -17,10 +17,10 @@ import { Flows } from './flow';
 import { buildPacket } from './inject';
 import { findLeak, poolUse } from './leaks';
 import type { Machine } from './machine';
-import { matchPacket } from './match';
+import { checkUnexpected, matchPacket } from './match';
 import type { Call, Event, Packet, Script } from './script';
 import { CallError, valueText } from './values';
-import { parseDatagram } from './wire';
+import { parseDatagram, SYN } from './wire';
 
 /** Why a script failed. */
 export interface Failure {
@@ -54,6 +54,8 @@ interface Waiting {
 
 export class Engine {
   readonly trace: string[] = [];
+  /** Sequence number of the image's first SYN, on the wire. */
+  localIss: number | null = null;
   private readonly tcp: Flows;
   private readonly udp: Flows;
   private readonly calls: Calls;
@@ -221,6 +223,7 @@ export class Engine {
     if (sent === undefined) throw new Stop(event.line, `no packet was sent until ${timeText(machine.nowUs)}`, `${timeText(from)} ${text}`);
     const at = machine.scriptTime(sent.timeUs);
     const datagram = parseDatagram(sent.bytes);
+    if (datagram.tcp !== undefined && (datagram.tcp.flags & SYN) !== 0) this.localIss ??= datagram.tcp.seq;
     const wrong = matchPacket(packet, datagram, { settings: script.settings, tcp: this.tcp, udp: this.udp });
     this.note(at, datagramText(datagram, { tcp: this.tcp, localIp: script.settings.localIp }));
     if (wrong !== null) throw new Stop(event.line, wrong, `${any ? '*' : timeText(from)} ${text}`);
@@ -241,11 +244,12 @@ export class Engine {
     this.throwIfFailed();
     const stuck = this.waiting[0];
     if (stuck !== undefined) throw new Stop(stuck.event.line, 'the call never returned', this.callText(stuck.call));
-    const extra = machine.device.take();
-    if (extra !== undefined && !script.settings.lax) {
-      const text = datagramText(parseDatagram(extra.bytes), { tcp: this.tcp, localIp: script.settings.localIp });
-      this.note(machine.scriptTime(extra.timeUs), text);
-      throw new Stop(last, 'a packet was sent that no event expects', null);
+    for (let extra = machine.device.take(); extra !== undefined; extra = machine.device.take()) {
+      const datagram = parseDatagram(extra.bytes);
+      this.note(machine.scriptTime(extra.timeUs), datagramText(datagram, { tcp: this.tcp, localIp: script.settings.localIp }));
+      if (!script.settings.lax) throw new Stop(last, 'a packet was sent that no event expects', null);
+      const wrong = checkUnexpected(datagram, this.tcp);
+      if (wrong !== null) throw new Stop(last, wrong, null);
     }
     this.calls.closeAll();
     if (script.settings.noLeakCheck) return;

@@ -18,6 +18,10 @@ export class Flow {
   /** Sequence numbers of the SYNs in the script: byte 0 of a stream is the one after it. */
   localSyn = 0;
   remoteSyn = 0;
+  /** The image's highest sequence number so far, on the wire. */
+  private localMax: number | null = null;
+  /** How far the last SYN of the image is beyond everything that it had sent before on these ports. */
+  issAhead = 0;
   /** The image's SYN may have another initial sequence number than before. */
   private reopened = false;
   private remoteSeen = false;
@@ -29,18 +33,30 @@ export class Flow {
 
   /** The script sends a SYN of the peer. */
   remoteSynSent(seq: number): void {
-    if (this.remoteSeen && seq !== this.remoteSyn && this.localShift !== null) this.reopened = true;
+    if (!this.remoteSeen) this.remoteSyn = seq;
+    else if (seq !== this.remoteSyn && this.localShift !== null) this.reopened = true;
     this.remoteSeen = true;
-    this.remoteSyn = seq;
   }
 
   /** The script connects again on the same ports. */
   reopen(): void {
     if (this.localShift !== null) this.reopened = true;
+    this.remoteSeen = false;
   }
 
-  /** The image has sent a SYN that the script calls `seq`. */
-  localSynSeen(seq: number, wire: number): void {
+  /** The image has sent sequence numbers up to `end`, exclusive. */
+  localSent(end: number): void {
+    if (this.localMax === null || ((end - this.localMax) | 0) > 0) this.localMax = end;
+  }
+
+  /** The image has sent a SYN that the script calls `seq`. @param ack of the peer's SYN, on the wire; null without */
+  localSynSeen(seq: number, wire: number, ack: number | null): void {
+    // Of several SYNs of the peer this is the one that the connection began with.
+    if (ack !== null) this.remoteSyn = (this.remoteToScript(ack) - 1) >>> 0;
+    if (this.localMax !== null && this.reopened) {
+      this.issAhead = (wire - this.localMax) | 0;
+      this.localMax = wire;
+    }
     const shift = (wire - seq) >>> 0;
     if (this.localShift === null || (this.reopened && shift !== this.localShift)) {
       this.localShift = shift;

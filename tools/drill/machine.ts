@@ -59,6 +59,7 @@ export class Machine {
   waiters: () => boolean = () => false;
   /** Script time 0 on the image's clock. */
   private originUs = 0;
+  private readonly bootedUs: number;
   private readonly snapshot: Snapshot;
 
   private constructor(readonly kernel: Kernel, readonly device: QueueDevice, private readonly clock: ReplayClock) {
@@ -66,7 +67,8 @@ export class Machine {
     // Uptime 0 is a special moment in many a field ("never"); scripts begin well after it.
     clock.advance(SETTLED_US);
     kernel.run();
-    this.originUs = clock.monotonic();
+    this.bootedUs = clock.monotonic();
+    this.originUs = this.bootedUs;
     this.snapshot = kernel.snapshot();
   }
 
@@ -89,13 +91,15 @@ export class Machine {
   /** Script time of a moment on the image's clock. */
   scriptTime(us: number): number { return us - this.originUs; }
 
-  /** Back to the moment after the boot. */
-  restore(): void {
+  /** Back to the moment after the boot. @param laterUs the script begins so much later */
+  restore(laterUs = 0): void {
     this.waiters = () => false;
-    this.clock.reset(this.originUs);
+    this.clock.reset(this.bootedUs);
+    this.originUs = this.bootedUs;
     this.device.clear();
     this.kernel.restore(this.snapshot);
-    this.kernel.run();
+    this.advanceTo(laterUs);
+    this.originUs += laterUs;
   }
 
   /** Let everything happen that can happen now. */

@@ -29,6 +29,7 @@ function chosen(root: string, words: readonly string[]): string[] {
 }
 
 export async function main(args: string[], context: ToolContext): Promise<number> {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => { if (error.code !== 'EPIPE') throw error; });
   const verbose = args.includes('--verbose') || args.includes('-v');
   if (args.includes('--states')) process.stdout.write(`${writeStateScripts(context.root)} scripts written to ${STATES_DIR}\n`);
   const words = args.filter((word) => !word.startsWith('-'));

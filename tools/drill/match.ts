@@ -51,7 +51,8 @@ function matchPorts(flow: Flow, srcPort: number, dstPort: number): string | null
 }
 
 function matchNumbers(packet: TcpPacket, tcp: TcpFields, flow: Flow): string | null {
-  if ((tcp.flags & SYN) !== 0) flow.localSynSeen(packet.seq, tcp.seq);
+  if ((tcp.flags & SYN) !== 0) flow.localSynSeen(packet.seq, tcp.seq, (tcp.flags & ACK) === 0 ? null : tcp.ack);
+  if ((tcp.flags & RST) === 0) flow.localSent((tcp.seq + tcp.payload.length + (tcp.flags & SYN ? 1 : 0)) >>> 0);
   const seq = flow.localToScript(tcp.seq);
   // RFC 9293 §3.10.7.1: a reset of nothing that is known is <SEQ=0>, in the wire's own numbers.
   const bareReset = (tcp.flags & RST) !== 0 && tcp.seq === 0 && packet.seq === 0;
@@ -111,6 +112,16 @@ function matchIcmp(packet: IcmpPacket, d: Datagram): string | null {
   if (icmp.type !== packet.icmpType) return differs('ICMP type', packet.icmpType, icmp.type);
   if (icmp.code !== packet.icmpCode) return differs('ICMP code', packet.icmpCode, icmp.code);
   return packet.mtu === null || packet.mtu === icmp.rest ? null : differs('MTU', packet.mtu, icmp.rest);
+}
+
+/** What is wrong with a packet that a --lax script does not ask for: checksums, and contents of known connections. */
+export function checkUnexpected(d: Datagram, flows: Flows): string | null {
+  if (d.faults.length > 0) return d.faults.join(', ');
+  const { tcp } = d;
+  if (tcp === undefined || (tcp.flags & SYN) !== 0 || tcp.payload.length === 0) return null;
+  const flow = flows.ofWire(tcp.srcPort, tcp.dstPort);
+  if (flow === null || flow.localShift === null) return null;
+  return firstDifference('local', flow.localOffset(tcp.seq), tcp.payload) < 0 ? null : 'the payload is not what was written there';
 }
 
 /** The first difference between what is expected and what was seen; null if there is none. */

@@ -51,6 +51,7 @@ function setting(s: Scanner, settings: Settings, line: number, name: string, val
   if (name === 'tolerance_usecs') settings.toleranceUs = numberOf(s, line, name, value);
   else if (name === 'mtu') settings.mtu = numberOf(s, line, name, value);
   else if (name === 'remote_isn') settings.remoteIsn = numberOf(s, line, name, value) >>> 0;
+  else if (name === 'local_isn') settings.localIsn = numberOf(s, line, name, value) >>> 0;
   else if (name === 'local_ip') settings.localIp = value;
   else if (name === 'remote_ip') settings.remoteIp = value;
   else if (name === 'prefix') settings.prefix = numberOf(s, line, name, value);

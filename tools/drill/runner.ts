@@ -7,7 +7,7 @@ import { findFiles } from '../test/nodeTest';
 import { Engine, type Failure } from './engine';
 import { Machine, type MachineSettings } from './machine';
 import { parseScript } from './parse';
-import { ScriptError } from './script';
+import { type Script, ScriptError } from './script';
 
 /** @returns paths of scripts below `dir` whose path relative to `root` contains one of the filters (all without) */
 export function findScripts(root: string, dir: string, filters: readonly string[] = []): string[] {
@@ -34,7 +34,7 @@ export class Runner {
       return { path: error.path, line: error.line, message: error.message, expected: null, trace: [] };
     }
     const machine = await this.machine(script.settings);
-    machine.restore();
+    machine.restore(script.settings.localIsn === null ? 0 : delayFor(machine, script, script.settings.localIsn));
     const failure = new Engine(machine, script).run();
     // A kernel that has stopped is of no further use.
     if (!machine.kernel.isAlive) this.machines.delete(keyOf(script.settings));
@@ -54,6 +54,17 @@ export class Runner {
     this.machines.set(key, made);
     return made;
   }
+}
+
+/**
+ * How much later the script must begin for the image's first SYN to have sequence number `wanted`: RFC
+ * 6528's clock goes on by one every 4 µs, so one run tells.
+ */
+function delayFor(machine: Machine, script: Script, wanted: number): number {
+  machine.restore();
+  const probe = new Engine(machine, script);
+  probe.run();
+  return probe.localIss === null ? 0 : ((wanted - probe.localIss) >>> 0) * 4;
 }
 
 function keyOf({ mtu, localIp, prefix }: MachineSettings): string {

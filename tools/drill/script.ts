@@ -114,6 +114,8 @@ export interface Settings {
   prefix: number;
   /** Initial sequence number of the peer on the wire, for sequence numbers that wrap. */
   remoteIsn: number;
+  /** That of the image's first SYN, if the script wants a certain one. */
+  localIsn: number | null;
   sysctls: [name: string, value: string][];
   /** Packets that no event expects are not an error. */
   lax: boolean;
@@ -139,6 +141,6 @@ export class ScriptError extends Error {
 
 /** As packetdrill's defaults, with addresses of RFC 5737. */
 export const defaultSettings: Readonly<Settings> = {
-  toleranceUs: 4000, mtu: 1500, localIp: '192.168.0.1', remoteIp: '192.0.2.1', prefix: 16, remoteIsn: 0x9e3779b9,
+  toleranceUs: 4000, mtu: 1500, localIp: '192.168.0.1', remoteIp: '192.0.2.1', prefix: 16, remoteIsn: 0x9e3779b9, localIsn: null,
   sysctls: [], lax: false, noLeakCheck: false,
 };

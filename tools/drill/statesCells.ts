@@ -39,6 +39,7 @@ function places(length: number): Place[] {
     { file: 'left', words: 'at the left edge of the window', offset: 0, inside: true },
     { file: 'middle', words: 'in the middle of the window', offset: WINDOW / 2, inside: true },
     { file: 'right', words: 'at the right edge of the window', offset: WINDOW - 1, inside: true },
+    { file: 'edge', words: 'just beyond the window', offset: WINDOW, inside: false },
     { file: 'beyond', words: 'beyond the window', offset: WINDOW + 1, inside: false },
   ];
 }
@@ -123,7 +124,13 @@ export function acks(s: StateEntry): Cell[] {
     const seq = s.rcvNxt + offset;
     const lines = [segment('.', seq, 0, goodAck(s))];
     const title = `ACK ${words}`;
+    if (file === 'edge' && s.word !== 'TIME_WAIT') {
+      // Its sender has filled the window: what it acknowledges is news, whatever became of the data. BSD and Linux take it.
+      const clause = 'RFC 9293 §3.10.7.4, first, would answer it; taken for what it acknowledges, as a window that is full must be';
+      return { file: `ack-${file}`, title, clause, after: s.word === 'SYN_RCVD' ? 'ESTABLISHED' : s.word, lines };
+    }
     if (!inside) return { file: `ack-${file}`, title, clause: unacceptable, after: s.word, lines: [...lines, ackNow(s)] };
+    if (s.word === 'TIME_WAIT' && offset > 0) return { file: `ack-${file}`, title, clause: `${P47}, fifth: TIME-WAIT: acknowledged`, after: s.word, lines: [...lines, ackNow(s)] };
     const opens = s.word === 'SYN_RCVD';
     const clause = opens ? `${P47}, fifth: SND.UNA < SEG.ACK =< SND.NXT: ESTABLISHED` : `${P47}, fifth: SEG.ACK = SND.UNA: a duplicate, ignored`;
     return { file: `ack-${file}`, title, clause, after: opens ? 'ESTABLISHED' : s.word, lines };
@@ -147,7 +154,9 @@ export function ackValues(s: StateEntry): Cell[] {
   const all = [
     cell('future', 'ACK of what was not sent', s.nxt + 1, `${P47}, fifth: SEG.ACK > SND.NXT: an ACK, dropped`, s.word, [ackNow(s)]),
     cell('ancient', 'ACK below SND.UNA - MAX.SND.WND', s.una - WINDOW - 1, 'RFC 5961 §5.2: outside the range: a challenge ACK', s.word, [ackNow(s)]),
-    cell('old', 'ACK of what was acknowledged before', s.una - 1, `${P47}, fifth: SEG.ACK =< SND.UNA: a duplicate, ignored`, s.word),
+    s.word === 'TIME_WAIT'
+      ? cell('old', 'ACK of what was acknowledged before', s.una - 1, `${P47}, fifth: TIME-WAIT: acknowledged`, s.word, [ackNow(s)])
+      : cell('old', 'ACK of what was acknowledged before', s.una - 1, `${P47}, fifth: SEG.ACK =< SND.UNA: a duplicate, ignored`, s.word),
   ];
   if (s.una === s.nxt) return all;
   const next: Readonly<Record<string, [after: string, clause: string]>> = {
@@ -195,6 +204,7 @@ export function data(s: StateEntry): Cell[] {
     const title = `data ${words}`;
     const opened = s.word === 'SYN_RCVD' && inside ? 'ESTABLISHED' : s.word;
     if (!inside) return { file: `data-${file}`, title, clause: unacceptable, after: s.word, lines: [...lines, ackNow(s)] };
+    if (s.word === 'TIME_WAIT') return { file: `data-${file}`, title, clause: `${P47}, fifth: TIME-WAIT: acknowledged, the text ignored`, after: s.word, lines: [...lines, ackNow(s)] };
     if (s.hasFin) {
       // Reaching beyond the window, it is answered for that.
       const reply = file === 'right' ? [ackNow(s)] : [];
