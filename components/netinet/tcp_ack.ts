@@ -12,9 +12,10 @@ import { getmicrouptime } from "../../kernel/kern/clock";
 import { Socket, soisconnected } from "../../kernel/net/socket";
 import { sbdrop } from "../../kernel/net/sockbuf";
 import * as th from "./tcp";
-import { tcp_cc_ack, tcp_cc_dupack, tcp_cc_established } from "./tcp_cc";
+import { tcp_cc_established } from "./tcp_cc";
 import { tcp_wakewriter } from "./tcp_input";
 import { TOF_TS, tcpopt } from "./tcp_options";
+import { tcp_recovery_ack, tcp_recovery_dupack } from "./tcp_recovery";
 import { tcp_backoff_us, tcp_ts_rtt, tcp_xmit_timer } from "./tcp_rtt";
 import { tcp_acknow, tcp_challenge, tcp_enter_timewait } from "./tcp_segment";
 import { tcpstat } from "./tcp_stat";
@@ -50,7 +51,7 @@ export function tcp_ack(tp: Tcpcb): bool {
     tp.snd_max != tp.snd_una && seg.seg_wnd == tp.snd_wnd && (tp.t_flags & v.TF_PERSIST) == 0;
   if (dup) {
     tcpstat.rcvdupack++;
-    tcp_cc_dupack(tp);
+    tcp_recovery_dupack(tp);
   }
   tcp_window_update(tp);
   if (tp.t_state == v.TCPS_TIME_WAIT) return tcp_ack_closing(tp);
@@ -134,7 +135,7 @@ export function tcp_ack_new(tp: Tcpcb): void {
     if (data == cc) tp.t_flags &= ~v.TF_PERSIST;
     if ((tp.t_flags & v.TF_PERSIST) == 0) tcp_rexmt_arm(tp);
   }
-  tcp_cc_ack(tp, acked);
+  tcp_recovery_ack(tp, acked);
   if (data > 0) tcp_wakewriter(so);
 }
 

@@ -14,9 +14,9 @@ import { SO_KEEPALIVE } from "../../kernel/abi/socket";
 import { callout_init, callout_pending, callout_schedule, callout_stop } from "../../kernel/kern/callout";
 import { getmicrouptime } from "../../kernel/kern/clock";
 import { TH_ACKF } from "./tcp";
-import { tcp_cc_rto } from "./tcp_cc";
 import { tcp_mtu_blackhole } from "./tcp_mtu";
 import { tcp_output } from "./tcp_output";
+import { tcp_recovery_rto } from "./tcp_recovery";
 import { tcp_backoff_us, tcp_rto_synfallback } from "./tcp_rtt";
 import { tcpstat } from "./tcp_stat";
 import { tcp_close, tcp_drop, tcp_respond } from "./tcp_subr";
@@ -108,7 +108,7 @@ function tcp_timer_rexmt(arg: usize): void {
   if (syn) tp.t_flags |= v.TF_SYNREXMT;
   else {
     tcp_mtu_blackhole(tp);
-    tcp_cc_rto(tp);
+    tcp_recovery_rto(tp);
   }
   // RFC 6298 §5.4 to 5.6: the earliest segment again, the timer doubled. What follows it is taken for
   // lost too, and sent again as the window opens.
