@@ -33,8 +33,28 @@ export function tcp_cc_established(tp: Tcpcb): void {
   tp.snd_cwnd = (tp.t_flags & v.TF_SYNREXMT) != 0 ? tp.t_maxseg : cc_initial(tp);
 }
 
-/** A loss, the first of its flight: RFC 5681 (4): half the flight, at least two segments. */
+/** Keep the window as it is now, before a congestion event changes it, for tcp_cc_undo. */
+export function tcp_cc_save(tp: Tcpcb): void {
+  tp.cc_prev_cwnd = tp.snd_cwnd;
+  tp.cc_prev_ssthresh = tp.snd_ssthresh;
+}
+
+/**
+ * The last congestion event was none (F-RTO, Eifel, DSACK): the window is what it was before it, RFC
+ * 9438 §4.9. At most once for each event; false when there is nothing to undo.
+ */
+export function tcp_cc_undo(tp: Tcpcb): bool {
+  if (tp.cc_prev_cwnd == 0) return false;
+  tp.snd_cwnd = max(tp.snd_cwnd, tp.cc_prev_cwnd);
+  tp.snd_ssthresh = max(tp.snd_ssthresh, tp.cc_prev_ssthresh);
+  tp.cc_prev_cwnd = 0;
+  return true;
+}
+
+/** A loss, the first of its flight: RFC 5681 (4): half the flight, at least two segments. Saves for tcp_cc_undo. */
 export function tcp_cc_congestion(tp: Tcpcb): void {
+  // A timeout within fast recovery belongs to the same event: what was before that is kept.
+  if ((tp.t_flags & v.TF_FASTRECOVERY) == 0) tcp_cc_save(tp);
   const flight = min(tcp_inflight(tp), tp.snd_wnd);
   tp.snd_ssthresh = max(flight >> 1, 2 * tp.t_maxseg);
 }

@@ -95,6 +95,9 @@ export class Tcpcb {
   /** Bytes acknowledged towards the next increase in congestion avoidance (RFC 3465). */
   t_bytes_acked: u32;
   t_dupacks: i32;
+  /** The window as it was before the last congestion event (tcp_cc_save); cwnd 0: nothing to undo. */
+  cc_prev_cwnd: u32;
+  cc_prev_ssthresh: u32;
 
   /** Payload of a full segment that we send: the peer's MSS, the path's MTU, less our options. */
   t_maxseg: u32;
