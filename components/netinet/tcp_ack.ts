@@ -13,11 +13,12 @@ import { Socket, soisconnected } from "../../kernel/net/socket";
 import { sbdrop } from "../../kernel/net/sockbuf";
 import * as th from "./tcp";
 import { tcp_cc_established } from "./tcp_cc";
+import { tcp_challenge } from "./tcp_challenge";
 import { tcp_wakewriter } from "./tcp_input";
 import { TOF_TS, tcpopt } from "./tcp_options";
 import { tcp_recovery_ack, tcp_recovery_dupack } from "./tcp_recovery";
 import { tcp_backoff_us, tcp_ts_rtt, tcp_xmit_timer } from "./tcp_rtt";
-import { tcp_acknow, tcp_challenge, tcp_enter_timewait } from "./tcp_segment";
+import { tcp_enter_timewait } from "./tcp_segment";
 import { tcpstat } from "./tcp_stat";
 import { tcp_close, tcp_dropwithreset } from "./tcp_subr";
 import { tcp_established_timers, tcp_rexmt_arm, tcp_timer_arm, tcp_timer_disarm } from "./tcp_timer";
@@ -30,7 +31,7 @@ export function tcp_ack(tp: Tcpcb): bool {
   if (tp.t_state == v.TCPS_SYN_RECEIVED && !tcp_ack_synreceived(tp)) return false;
   if (th.SEQ_GT(seg.seg_ack, tp.snd_max)) {
     tcpstat.rcvacktoomuch++;
-    tcp_acknow(tp);
+    tcp_challenge(tp);
     return false;
   }
   // RFC 5961 §5.2: older than the largest window that we ever saw: challenged.

@@ -7,6 +7,9 @@
  *      finwait2_us        an orphaned FIN-WAIT-2               rstppslim resets/s, -1 any
  *      timewait           connections in TIME-WAIT; timewait_recycled of them gave way to new ones
  *      reass.maxqueuelen  out-of-order pieces a connection
+ *      rfc1337 0/1        resets do not end TIME-WAIT
+ *      challengeack_limit, challengeack_us   challenge ACKs a connection and period, about; -1 any
+ *      invalid_ratelimit ms   between answers of a connection to invalid segments without data, 0 any
  */
 import { CTLFLAG_RW } from "../../kernel/abi/rump";
 import { sysctl_int, sysctl_quad } from "../../kernel/kern/sysctl";
@@ -30,6 +33,10 @@ export function tcp_sysctl_boot(): void {
   s.finwait2_us = 60000000;
   s.rstppslim = 200;
   s.reass_maxqueue = 512;
+  s.rfc1337 = 1;
+  s.challenge_limit = 10;
+  s.challenge_us = 5000000;
+  s.invalid_ratelimit = 500;
   const at = changetype<usize>(s);
   sysctl_int("net.inet.tcp.rfc1323", at + offsetof<TcpState>("rfc1323"), CTLFLAG_RW, 0, 1);
   sysctl_int("net.inet.tcp.mssdflt", at + offsetof<TcpState>("mssdflt"), CTLFLAG_RW, 216, 65495);
@@ -45,6 +52,10 @@ export function tcp_sysctl_boot(): void {
   sysctl_int("net.inet.tcp.finwait2_us", at + offsetof<TcpState>("finwait2_us"), CTLFLAG_RW, 1000);
   sysctl_int("net.inet.tcp.rstppslim", at + offsetof<TcpState>("rstppslim"), CTLFLAG_RW, -1, 1000000);
   sysctl_int("net.inet.tcp.reass.maxqueuelen", at + offsetof<TcpState>("reass_maxqueue"), CTLFLAG_RW, 1, 65536);
+  sysctl_int("net.inet.tcp.rfc1337", at + offsetof<TcpState>("rfc1337"), CTLFLAG_RW, 0, 1);
+  sysctl_int("net.inet.tcp.challengeack_limit", at + offsetof<TcpState>("challenge_limit"), CTLFLAG_RW, -1, 1000000);
+  sysctl_int("net.inet.tcp.challengeack_us", at + offsetof<TcpState>("challenge_us"), CTLFLAG_RW, 1000, 600000000);
+  sysctl_int("net.inet.tcp.invalid_ratelimit", at + offsetof<TcpState>("invalid_ratelimit"), CTLFLAG_RW, 0, 60000);
   sysctl_int("net.inet.tcp.timewait", at + offsetof<TcpState>("tw_count"), 0);
   sysctl_quad("net.inet.tcp.timewait_recycled", at + offsetof<TcpState>("tw_recycled"), 0);
 }

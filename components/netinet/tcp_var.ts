@@ -144,6 +144,11 @@ export class Tcpcb {
   t_provenseg: u32;
   /** ICMP "needed" lowers this; 0 = the interface's. */
   t_pathmtu: u32;
+  /** Answers to strangers (tcp_challenge.ts): end, tokens and number of the period; the last answer to what lay outside. */
+  t_challenge_until_us: i64;
+  t_outside_us: i64;
+  t_challenge_left: i32;
+  t_challenge_period: u32;
   /** Those in TIME-WAIT, by age (tcp_timewait.ts). */
   t_twnext: Tcpcb;
   t_twprev: Tcpcb;
@@ -194,6 +199,11 @@ export class TcpState {
   reass_maxqueue: i32;
   rstppslim: i32;
   minmss: i32;
+  /** RFC 1337: resets do not end TIME-WAIT. Limits of tcp_challenge.ts. */
+  rfc1337: i32;
+  challenge_limit: i32;
+  challenge_us: i32;
+  invalid_ratelimit: i32;
   /** Resets sent within the present second, and the second. */
   rst_count: i32;
   rst_second: i64;

@@ -75,6 +75,7 @@ export function resets(s: StateEntry): Cell[] {
       const clause = `${P47}, second: 3) in the window but not RCV.NXT: a challenge ACK`;
       return { file: `rst-${file}`, title, lines: [...lines, ackNow(s)], after: s.word, clause };
     }
+    if (s.word === 'TIME_WAIT') return { file: `rst-${file}`, title, lines, after: s.word, clause: 'RFC 1337 §3 (F1): resets are ignored in TIME-WAIT (RFC 9293 §3.10.7.4, second, with net.inet.tcp.rfc1337=0)' };
     const told = s.word === 'SYN_RCVD' ? (s.passive ? [] : soError(s, 'ECONNREFUSED'))
       : ['ESTABLISHED', 'FIN_WAIT_1', 'FIN_WAIT_2', 'CLOSE_WAIT'].includes(s.word) ? soError(s, 'ECONNRESET') : [];
     const clause = s.word === 'SYN_RCVD' && s.passive
