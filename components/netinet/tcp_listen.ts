@@ -13,7 +13,7 @@ import { Socket, sonewconn } from "../../kernel/net/socket";
 import { in_ifbroadcast } from "./in_ifaddr";
 import { in_pcbsetbind, in_pcbsetconn } from "./in_pcb";
 import * as th from "./tcp";
-import { TOF_MSS, TOF_SCALE, TOF_TS, tcpopt } from "./tcp_options";
+import { TOF_MSS, TOF_SACKPERM, TOF_SCALE, TOF_TS, tcpopt } from "./tcp_options";
 import { tcp_peermss, tcp_setmss } from "./tcp_mtu";
 import { tcp_output } from "./tcp_output";
 import { tcpstat } from "./tcp_stat";
@@ -37,6 +37,8 @@ export function tcp_synopts(tp: Tcpcb): void {
     tp.ts_recent = to.to_tsval;
     tp.ts_recent_age_us = getmicrouptime();
   }
+  // RFC 2018 §2: both ends must offer it.
+  if ((to.to_flags & TOF_SACKPERM) != 0 && (tp.t_flags & v.TF_REQ_SACK) != 0) tp.t_flags |= v.TF_SACK_PERMIT;
   tcp_setmss(tp);
 }
 

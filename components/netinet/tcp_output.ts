@@ -25,6 +25,7 @@ import { tcp_ourmss, tcp_tsomax } from "./tcp_mtu";
 import { tcp_synoptions, tcp_tsoption } from "./tcp_options";
 import { tcp_sendwindow } from "./tcp_recovery";
 import { tcp_ts_getticks } from "./tcp_rtt";
+import { tcp_sack_due, tcp_sack_write } from "./tcp_sackrcv";
 import { tcpstat } from "./tcp_stat";
 import { tcp_setcsum, tcp_softerror } from "./tcp_subr";
 import { tcp_rexmt_arm, tcp_setpersist, tcp_timer_arm, tcp_timer_disarm, tcp_timer_isarmed } from "./tcp_timer";
@@ -142,8 +143,11 @@ function tcp_output1(tp: Tcpcb, so: Socket): i32 {
     tcp_idlecheck(tp, so);
     return 0;
   }
-  const e = tcp_emit(tp, so, off, len, flags, win);
+  // SACK blocks go by themselves, before the data.
+  const sack = data && (tp.t_flags & v.TF_ACKNOW) != 0 && tcp_sack_due(tp);
+  const e = sack ? tcp_emit(tp, so, off, 0, th.TH_ACKF, win) : tcp_emit(tp, so, off, len, flags, win);
   if (e < 0) return e;
+  if (sack) return 1;
   // An ACK went, data did not: whatever holds it back, a timer must run.
   if (!data) tcp_idlecheck(tp, so);
   return data && off + <u32>len < cc && (tp.t_flags & v.TF_FORCE) == 0 ? 1 : 0;
@@ -158,7 +162,7 @@ function tcp_idlecheck(tp: Tcpcb, so: Socket): void {
 }
 
 /** The options of this segment at `p`; their length. */
-function tcp_segoptions(tp: Tcpcb, p: usize, flags: i32): i32 {
+function tcp_segoptions(tp: Tcpcb, p: usize, flags: i32, len: i32): i32 {
   if ((flags & th.TH_SYN) != 0) {
     const answer = (flags & th.TH_ACKF) != 0;
     const scale = (tp.t_flags & v.TF_REQ_SCALE) != 0 && (!answer || (tp.t_flags & v.TF_RCVD_SCALE) != 0);
@@ -167,8 +171,9 @@ function tcp_segoptions(tp: Tcpcb, p: usize, flags: i32): i32 {
     return tcp_synoptions(p, tcp_ourmss(tp), scale ? tp.request_r_scale : -1, sack, ts,
       tcp_ts_getticks(tp), answer ? tp.ts_recent : 0);
   }
-  if ((tp.t_flags & v.TF_RCVD_TSTMP) != 0) return tcp_tsoption(p, tcp_ts_getticks(tp), tp.ts_recent);
-  return 0;
+  const ts = (tp.t_flags & v.TF_RCVD_TSTMP) != 0 ? tcp_tsoption(p, tcp_ts_getticks(tp), tp.ts_recent) : 0;
+  if (len > 0 || (flags & th.TH_RST) != 0) return ts;
+  return ts + tcp_sack_write(tp, p + ts, th.TCP_MAXOLEN - ts);
 }
 
 /** Payload of `len` bytes from `off` of so_snd behind the header in `m`; false without mbufs. */
@@ -215,7 +220,7 @@ function tcp_emit(tp: Tcpcb, so: Socket, off: u32, len: i32, flags: i32, win: u3
   const m = m_gethdr(MAX_LINKHDR + IP_HDRLEN);
   if (!m) return tcp_nobufs(tp);
   const p = m.m_data;
-  const hlen = th.TCP_HDRLEN + tcp_segoptions(tp, p + th.TCP_HDRLEN, flags);
+  const hlen = th.TCP_HDRLEN + tcp_segoptions(tp, p + th.TCP_HDRLEN, flags, len);
   m.m_len = hlen;
   m.ph_len = hlen;
   if (len > 0) {

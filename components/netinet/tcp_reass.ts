@@ -14,7 +14,8 @@ import { MNULL, Mbuf, m_freem, m_scarce, m_trailingspace } from "../../kernel/ne
 import { m_adj, m_last } from "../../kernel/net/mbuf2";
 import { SS_CANTRCVMORE, Socket } from "../../kernel/net/socket";
 import { sbappendstream } from "../../kernel/net/sockbuf";
-import { SEQ_GEQ, SEQ_GT, SEQ_LT, TH_FIN } from "./tcp";
+import { SEQ_GEQ, SEQ_GT, SEQ_LT, SEQ_MIN, TH_FIN } from "./tcp";
+import { tcp_sack_clean, tcp_sack_rcv, tcp_sack_rcvdup } from "./tcp_sackrcv";
 import { tcpstat } from "./tcp_stat";
 import { Tcpcb, tcps } from "./tcp_var";
 
@@ -31,6 +32,7 @@ export function tcp_reass_flush(tp: Tcpcb): void {
   }
   tp.t_segq_len = 0;
   tp.t_segq_bytes = 0;
+  tp.t_nsackblk = 0;
 }
 
 /** The last queued segment that begins at or before `seq`; null if there is none. */
@@ -46,6 +48,7 @@ function reass_trim_after(tp: Tcpcb, m: Mbuf, prev: Mbuf): void {
   let q = prev ? prev.m_nextpkt : tp.t_segq;
   while (q && SEQ_GT(end, q.ph_priv0)) {
     const over = end - q.ph_priv0;
+    tcp_sack_rcvdup(tp, q.ph_priv0, SEQ_MIN(end, seg_end(q)));
     if (over < <u32>q.ph_len) {
       // The queued bytes stay; the newcomer's copy of them goes, and a FIN that would lie before their end.
       m_adj(m, -<i32>over);
@@ -89,6 +92,7 @@ function reass_join(tp: Tcpcb, prev: Mbuf, m: Mbuf): bool {
 export function tcp_reass(tp: Tcpcb, m: Mbuf, seq: u32, flags: i32): void {
   m.ph_priv0 = seq;
   m.ph_priv1 = flags & TH_FIN;
+  const last = seg_end(m) + (m.ph_priv1 != 0 ? 1 : 0);
   tcpstat.rcvoopack++;
   tcpstat.rcvoobyte += <u64>m.ph_len;
   const prev = reass_before(tp, seq);
@@ -96,7 +100,9 @@ export function tcp_reass(tp: Tcpcb, m: Mbuf, seq: u32, flags: i32): void {
     const end = seg_end(prev);
     if (SEQ_GT(end, seq)) {
       const over = end - seq;
+      tcp_sack_rcvdup(tp, seq, SEQ_MIN(end, seg_end(m)));
       if (over >= <u32>m.ph_len) {
+        tcp_sack_rcv(tp, seq, seg_end(m));
         // All of it is there already; a FIN at the same place may be news.
         if (over == <u32>m.ph_len) prev.ph_priv1 |= m.ph_priv1;
         tcpstat.rcvduppack++;
@@ -119,13 +125,17 @@ export function tcp_reass(tp: Tcpcb, m: Mbuf, seq: u32, flags: i32): void {
     m_freem(m);
     return;
   }
-  if (reass_join(tp, prev, m)) return;
+  if (reass_join(tp, prev, m)) {
+    tcp_sack_rcv(tp, seq, last);
+    return;
+  }
   // What comes next is always taken: it is what makes room. When memory is scarce only that is kept.
   if (seq != tp.rcv_nxt && (tp.t_segq_len >= tcps.reass_maxqueue || m_scarce())) {
     tcpstat.rcvoodrop++;
     m_freem(m);
     return;
   }
+  tcp_sack_rcv(tp, seq, last);
   tp.t_segq_len++;
   tp.t_segq_bytes += <u32>m.ph_len;
   m.m_nextpkt = prev ? prev.m_nextpkt : tp.t_segq;
@@ -159,5 +169,6 @@ export function tcp_reass_present(tp: Tcpcb, so: Socket): i32 {
       break;
     }
   }
+  if (tp.t_nsackblk > 0) tcp_sack_clean(tp);
   return fin;
 }

@@ -14,6 +14,7 @@ import * as th from "./tcp";
 import { tcp_challenge, tcp_outside_ack, tcp_outside_allowed } from "./tcp_challenge";
 import { TOF_TS, tcpopt } from "./tcp_options";
 import { tcp_output } from "./tcp_output";
+import { tcp_sack_rcvdup } from "./tcp_sackrcv";
 import { tcpstat } from "./tcp_stat";
 import { tcp_timewait_arm } from "./tcp_timewait";
 import * as v from "./tcp_var";
@@ -107,6 +108,7 @@ function tcp_trim_left(tp: Tcpcb, before: i32): bool {
     if (seg.ti_len > 0) {
       tcpstat.rcvduppack++;
       tcpstat.rcvdupbyte += <u64>seg.ti_len;
+      tcp_sack_rcvdup(tp, seg.seg_seq, seg.seg_seq + seg.ti_len);
     }
     if (tp.t_state == v.TCPS_TIME_WAIT && fin) tcp_timewait_arm(tp);
     if (tcp_outside_allowed(tp, seg.ti_len + (fin ? 1 : 0))) tp.t_flags |= v.TF_ACKNOW;
@@ -117,6 +119,7 @@ function tcp_trim_left(tp: Tcpcb, before: i32): bool {
   } else {
     tcpstat.rcvpartduppack++;
     tcpstat.rcvpartdupbyte += <u64>before;
+    tcp_sack_rcvdup(tp, seg.seg_seq, tp.rcv_nxt);
     seg.seg_seq += before;
   }
   m_adj(seg.m, before);

@@ -81,13 +81,15 @@ export class TcpStat {
   challengelimit: u64;
   ackskipped: u64;
   twrstignored: u64;
+  sack_send_blocks: u64;
+  dsack_send_blocks: u64;
 }
 
 export let tcpstat: TcpStat = changetype<TcpStat>(0);
 
 /** "name name …" in the order of the fields. */
 // One literal: joining strings would need an allocator.
-const NAMES = "connattempt accepts connects drops conndrops closed segstimed rttupdated delack timeoutdrop rexmttimeo persisttimeo persistdrop keeptimeo keepprobe keepdrops finwait2drop sndtotal sndpack sndbyte sndrexmitpack sndrexmitbyte sndacks sndprobe sndurg sndwinup sndctrl sndrst sndnobufs rcvtotal rcvpack rcvbyte rcvbadsum rcvbadoff rcvshort rcvduppack rcvdupbyte rcvpartduppack rcvpartdupbyte rcvoopack rcvoobyte rcvoodrop rcvpackafterwin rcvbyteafterwin rcvafterclose rcvwinprobe rcvdupack rcvacktoomuch rcvackpack rcvackbyte rcvwinupd rcvnoport rcvurg pawsdrop predack preddat badsyn badrst listendrop mturesent fastrexmit newrenopartial reasslimit rstlimit icmpquench challengeack memdrop selfconn challengelimit ackskipped twrstignored";
+const NAMES = "connattempt accepts connects drops conndrops closed segstimed rttupdated delack timeoutdrop rexmttimeo persisttimeo persistdrop keeptimeo keepprobe keepdrops finwait2drop sndtotal sndpack sndbyte sndrexmitpack sndrexmitbyte sndacks sndprobe sndurg sndwinup sndctrl sndrst sndnobufs rcvtotal rcvpack rcvbyte rcvbadsum rcvbadoff rcvshort rcvduppack rcvdupbyte rcvpartduppack rcvpartdupbyte rcvoopack rcvoobyte rcvoodrop rcvpackafterwin rcvbyteafterwin rcvafterclose rcvwinprobe rcvdupack rcvacktoomuch rcvackpack rcvackbyte rcvwinupd rcvnoport rcvurg pawsdrop predack preddat badsyn badrst listendrop mturesent fastrexmit newrenopartial reasslimit rstlimit icmpquench challengeack memdrop selfconn challengelimit ackskipped twrstignored sack_send_blocks dsack_send_blocks";
 
 export function tcp_stat_boot(): void {
   tcpstat = changetype<TcpStat>(kmem_alloc(offsetof<TcpStat>(), 64, "tcpstat"));

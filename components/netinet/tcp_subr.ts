@@ -28,6 +28,7 @@ import { tcp_mtudisc } from "./tcp_mtu";
 import { tcp_options_boot, tcp_tsoption } from "./tcp_options";
 import { tcp_reass_flush } from "./tcp_reass";
 import { TCPTV_RTOINIT_US, tcp_ts_getticks } from "./tcp_rtt";
+import { tcp_sack_write } from "./tcp_sackrcv";
 import { tcp_stat_boot, tcpstat } from "./tcp_stat";
 import { tcp_sysctl_boot } from "./tcp_sysctl";
 import { tcp_canceltimers, tcp_timers_init } from "./tcp_timer";
@@ -74,6 +75,7 @@ export function tcp_newtcpcb(so: Socket): Tcpcb {
   tp.t_peermss = th.TCP_MSS_DEFAULT;
   tp.t_maxseg = th.TCP_MSS_DEFAULT;
   if (tcps.rfc1323 != 0) tp.t_flags |= v.TF_REQ_SCALE | v.TF_REQ_TSTMP;
+  if (tcps.do_sack != 0) tp.t_flags |= v.TF_REQ_SACK;
   tp.t_rcvtime_us = getmicrouptime();
   tcp_timers_init(tp);
   tcp_cc_init(tp);
@@ -178,12 +180,13 @@ export function tcp_respond(tp: Tcpcb, seq: u32, ack: u32, flags: i32): void {
     return;
   }
   const ts = (tp.t_flags & v.TF_RCVD_TSTMP) != 0;
-  const optlen = ts ? th.TCPOLEN_TSTAMP_APPA : 0;
+  const opt = m.m_data + th.TCP_HDRLEN;
+  let optlen = ts ? tcp_tsoption(opt, tcp_ts_getticks(tp), tp.ts_recent) : 0;
+  if ((flags & th.TH_RST) == 0) optlen += tcp_sack_write(tp, opt + optlen, th.TCP_MAXOLEN - optlen);
   // What has been promised already, no more: this segment promises nothing.
   const promised = th.SEQ_GT(tp.rcv_adv, tp.rcv_nxt) ? tp.rcv_adv - tp.rcv_nxt : 0;
   const win = (flags & th.TH_RST) != 0 ? 0 : promised >> <u32>tp.rcv_scale;
-  const p = tcp_header(m, inp.inp_lport, inp.inp_fport, seq, ack, flags, min(win, th.TCP_MAXWIN), optlen);
-  if (ts) tcp_tsoption(p + th.TCP_HDRLEN, tcp_ts_getticks(tp), tp.ts_recent);
+  tcp_header(m, inp.inp_lport, inp.inp_fport, seq, ack, flags, min(win, th.TCP_MAXWIN), optlen);
   tcp_setcsum(m, inp.inp_laddr, inp.inp_faddr, m.ph_len);
   tcpstat.sndtotal++;
   if ((flags & th.TH_RST) != 0) tcpstat.sndrst++;

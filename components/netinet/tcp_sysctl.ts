@@ -2,6 +2,7 @@
  * TCP's tunables, under net.inet.tcp, by NetBSD's names where it has them.
  *
  *      rfc1323 0/1        window scaling and timestamps       mssdflt bytes      minmss bytes
+ *      sack.enable 0/1    selective acknowledgments, RFC 2018
  *      init_win segments  delack_us  rtomin_us  rtomax_us     keepidle, keepintvl ms   keepcnt
  *      msl_us             maximum segment lifetime (TIME-WAIT is twice that)
  *      finwait2_us        an orphaned FIN-WAIT-2               rstppslim resets/s, -1 any
@@ -19,6 +20,7 @@ import { TcpState, tcps } from "./tcp_var";
 export function tcp_sysctl_boot(): void {
   const s = tcps;
   s.rfc1323 = 1;
+  s.do_sack = 1;
   s.mssdflt = 536;
   s.minmss = 216;
   s.init_win = 10;
@@ -39,6 +41,7 @@ export function tcp_sysctl_boot(): void {
   s.invalid_ratelimit = 500;
   const at = changetype<usize>(s);
   sysctl_int("net.inet.tcp.rfc1323", at + offsetof<TcpState>("rfc1323"), CTLFLAG_RW, 0, 1);
+  sysctl_int("net.inet.tcp.sack.enable", at + offsetof<TcpState>("do_sack"), CTLFLAG_RW, 0, 1);
   sysctl_int("net.inet.tcp.mssdflt", at + offsetof<TcpState>("mssdflt"), CTLFLAG_RW, 216, 65495);
   sysctl_int("net.inet.tcp.minmss", at + offsetof<TcpState>("minmss"), CTLFLAG_RW, 48, 1460);
   sysctl_int("net.inet.tcp.init_win", at + offsetof<TcpState>("init_win"), CTLFLAG_RW, 1, 64);

@@ -131,6 +131,17 @@ export class Tcpcb {
   t_segq_len: i32;
   t_segq_bytes: u32;
 
+  /** SACK blocks that we report, the newest first (tcp_sackrcv.ts); a duplicate to report, start = end none. */
+  t_nsackblk: i32;
+  t_dsack_start: u32;
+  t_dsack_end: u32;
+  t_sackblk0: u64;
+  t_sackblk1: u64;
+  t_sackblk2: u64;
+  t_sackblk3: u64;
+  t_sackblk4: u64;
+  t_sackblk5: u64;
+
   /** Soft error of ICMP, reported when the connection times out (RFC 1122 §4.2.3.9). */
   t_softerror: i32;
   t_keepidle_us: i64;
