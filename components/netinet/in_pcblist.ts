@@ -4,6 +4,8 @@
  *      tcp recvq sendq local foreign state cwnd srtt_us rto_us backoff       one line a block,
  *      udp recvq sendq local foreign - drops                                 the youngest first
  *
+ * Behind the blocks of TCP come the entries of the SYN cache, in state SYN_RCVD.
+ *
  * Queues are bytes; those of a listener are connections waiting and how many may. Addresses are
  * a.b.c.d:port, 0.0.0.0:0 for none. `backoff` is how often the segment at the head of the queue has
  * been sent again without an answer. Read plainly the list is complete or -ERANGE. With a decimal
@@ -22,6 +24,7 @@ import { kput_ipv4 } from "../../kernel/net/in_text";
 import { Socket } from "../../kernel/net/socket";
 import { sbavail } from "../../kernel/net/sockbuf";
 import { Inpcb, Inpcbinfo } from "./in_pcb";
+import { Syncache, syn_cache_next, syn_cache_rto_us } from "./tcp_syncache";
 import * as v from "./tcp_var";
 import { Tcpcb, tcps } from "./tcp_var";
 import { udps } from "./udp_input";
@@ -54,7 +57,26 @@ function pcblist(info: Inpcbinfo, tcp: bool, buf: usize, len: i32, newp: usize, 
     // A line that reaches the end may have been cut.
     if (at == end) return newlen > 0 && line > buf ? <i32>(line - buf) : -ERANGE;
   }
+  if (!tcp) return <i32>(at - buf);
+  let sc = syn_cache_next(changetype<Syncache>(0));
+  for (; sc; sc = syn_cache_next(sc)) {
+    if (skip-- > 0) continue;
+    const line = at;
+    at = put_syn(at, end, sc);
+    if (at == end) return newlen > 0 && line > buf ? <i32>(line - buf) : -ERANGE;
+  }
   return <i32>(at - buf);
+}
+
+/** A connection that is being made: no block yet. */
+function put_syn(at: usize, end: usize, sc: Syncache): usize {
+  at = kput_str(at, end, "tcp 0 0");
+  at = put_endpoint(at, end, sc.sc_laddr, sc.sc_lport);
+  at = put_endpoint(at, end, sc.sc_faddr, sc.sc_fport);
+  at = kput_str(at, end, " SYN_RCVD 0 0");
+  at = put_field(at, end, <u64>syn_cache_rto_us(sc.sc_rxtshift));
+  at = put_field(at, end, sc.sc_rxtshift);
+  return kput_char(at, end, 10);
 }
 
 function put_field(at: usize, end: usize, x: u64): usize {

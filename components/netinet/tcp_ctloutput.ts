@@ -1,13 +1,13 @@
 /**
  * Options of a TCP socket (level IPPROTO_TCP), those of IP that concern it, and its ioctls.
  *
- *      TCP_NODELAY TCP_MAXSEG TCP_KEEPIDLE/INTVL/CNT TCP_USER_TIMEOUT     numbers, i32
+ *      TCP_NODELAY TCP_MAXSEG TCP_KEEPIDLE/INTVL/CNT TCP_USER_TIMEOUT TCP_DEFER_ACCEPT     numbers, i32
  *
  * SO_KEEPALIVE and the buffer sizes come by after the socket layer has set them, for what follows.
  */
 import { EINVAL, ENOPROTOOPT, ENOTTY } from "../../kernel/abi/errno";
 import {
-  IPPROTO_IP, IPPROTO_TCP, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_MAXSEG, TCP_NODELAY, TCP_USER_TIMEOUT,
+  IPPROTO_IP, IPPROTO_TCP, TCP_DEFER_ACCEPT, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_MAXSEG, TCP_NODELAY, TCP_USER_TIMEOUT,
 } from "../../kernel/abi/inet";
 import { SOL_SOCKET, SO_KEEPALIVE } from "../../kernel/abi/socket";
 import { PRCO_GETOPT } from "../../kernel/net/protosw";
@@ -15,6 +15,7 @@ import { Socket } from "../../kernel/net/socket";
 import { ip_ctloutput } from "./ip_ctloutput";
 import { tcp_setmss } from "./tcp_mtu";
 import { tcp_output } from "./tcp_output";
+import { syn_cache_defer_periods, syn_cache_defer_seconds } from "./tcp_syncache";
 import { tcp_keepalive_start, tcp_timer_disarm } from "./tcp_timer";
 import * as v from "./tcp_var";
 import { Tcpcb, tcps } from "./tcp_var";
@@ -26,6 +27,7 @@ function opt_get(tp: Tcpcb, opt: i32): i32 {
   if (opt == TCP_KEEPINTVL) return tp.t_keepintvl_us != 0 ? <i32>(tp.t_keepintvl_us / 1000000) : tcps.keepintvl / 1000;
   if (opt == TCP_KEEPCNT) return tp.t_keepcnt != 0 ? tp.t_keepcnt : tcps.keepcnt;
   if (opt == TCP_USER_TIMEOUT) return <i32>(tp.t_user_timeout_us / 1000);
+  if (opt == TCP_DEFER_ACCEPT) return syn_cache_defer_seconds(tp.t_defer);
   return -ENOPROTOOPT;
 }
 
@@ -45,6 +47,10 @@ function opt_set(tp: Tcpcb, opt: i32, val: i32): i32 {
   }
   if (opt == TCP_USER_TIMEOUT) {
     tp.t_user_timeout_us = <i64>val * 1000;
+    return 0;
+  }
+  if (opt == TCP_DEFER_ACCEPT) {
+    tp.t_defer = syn_cache_defer_periods(val);
     return 0;
   }
   if (val == 0 || val > 32767) return -EINVAL;

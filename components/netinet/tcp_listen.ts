@@ -1,25 +1,26 @@
 /**
  * A segment arrives for a listener (RFC 9293 §3.10.7.2).
  *
- *      RST → ignore    ACK → reset    SYN → a new socket in SYN-RECEIVED, on the listener's queue
+ *      of a connection being made → tcp_syncache_input.ts        RST → ignore
+ *      ACK → a cookie's (tcp_syncookie.ts), or reset             SYN → the SYN cache, and SYN,ACK
  *      anything else → drop
  *
- * The new connection takes its addresses from the segment; it is complete, and can be accepted, when
- * its SYN is acknowledged. The queue of connections being made is bounded; one more SYN is dropped, and
- * the peer asks again (tcp_segment.ts keeps a full accept queue waiting the same way).
+ * A connection gets a socket and a control block when the third segment of its handshake arrives; they are
+ * made here, as if this block had sent the SYN,ACK. A SYN is dropped while the listener's queue of complete
+ * connections is full: the peer asks again.
  */
 import { getmicrouptime } from "../../kernel/kern/clock";
-import { Socket, sonewconn } from "../../kernel/net/socket";
+import { sonewconn, soqroom } from "../../kernel/net/socket";
 import { in_ifbroadcast } from "./in_ifaddr";
 import { in_pcbsetbind, in_pcbsetconn } from "./in_pcb";
 import * as th from "./tcp";
 import { TOF_MSS, TOF_SACKPERM, TOF_SCALE, TOF_TS, tcpopt } from "./tcp_options";
 import { tcp_peermss, tcp_setmss } from "./tcp_mtu";
-import { tcp_output } from "./tcp_output";
 import { tcpstat } from "./tcp_stat";
-import { tcp_close, tcp_dropwithreset, tcp_new_iss, tcp_rcvseqinit, tcp_sendseqinit } from "./tcp_subr";
-import { TCP_KEEPINIT_US, tcp_timer_arm } from "./tcp_timer";
-import { tcp_rcvscale } from "./tcp_usrreq";
+import { tcp_close, tcp_dropwithreset, tcp_rcvseqinit, tcp_sendseqinit } from "./tcp_subr";
+import { SCF_MSS, SCF_SACK, SCF_SCALE, SCF_TS, Syncache, syn_cache_lookup } from "./tcp_syncache";
+import { syn_cache_add, syn_cache_cookie, syn_cache_segment, syn_cache_senttime } from "./tcp_syncache_input";
+import { TCP_KEEPINIT_US, tcp_rexmt_arm, tcp_timer_arm } from "./tcp_timer";
 import * as v from "./tcp_var";
 import { Tcpcb, sototcpcb, tcps } from "./tcp_var";
 
@@ -45,9 +46,15 @@ export function tcp_synopts(tp: Tcpcb): void {
 /** A segment for listener `lp`. The payload stays with tcps.seg. */
 export function tcp_listen_input(lp: Tcpcb): void {
   const seg = tcps.seg;
+  const sc = syn_cache_lookup(seg.dst, seg.dport, seg.src, seg.sport);
+  if (sc) {
+    syn_cache_segment(sc);
+    return;
+  }
   // First, RST; second, ACK; third, SYN (RFC 9293 §3.10.7.2).
   if ((seg.ti_flags & th.TH_RST) != 0) return;
   if ((seg.ti_flags & th.TH_ACKF) != 0) {
+    if (syn_cache_cookie(lp)) return;
     tcpstat.badsyn++;
     tcp_dropwithreset();
     return;
@@ -59,43 +66,71 @@ export function tcp_listen_input(lp: Tcpcb): void {
     tcpstat.badsyn++;
     return;
   }
-  const lso = lp.t_inpcb.inp_so;
-  const so = sonewconn(lso, 0);
-  if (!so) {
+  if (!soqroom(lp.t_inpcb.inp_so)) {
     tcpstat.listendrop++;
+    tcpstat.sc_dropped++;
     return;
   }
-  tcp_passive_open(lp, so);
+  syn_cache_add(lp);
 }
 
-/** Make `so`, fresh from sonewconn, the connection that this SYN asks for, and answer. */
-function tcp_passive_open(lp: Tcpcb, so: Socket): void {
-  const seg = tcps.seg;
+/** The options of the SYN that `sc` remembers, as tcp_synopts reads them. */
+function synopts_of(tp: Tcpcb, sc: Syncache): void {
+  const to = tcpopt;
+  const flags = to.to_flags;
+  const tsval = to.to_tsval;
+  const had = <u32>sc.sc_flags;
+  to.to_flags = ((had & SCF_MSS) != 0 ? TOF_MSS : 0) | ((had & SCF_SCALE) != 0 ? TOF_SCALE : 0) |
+    ((had & SCF_TS) != 0 ? TOF_TS : 0) | ((had & SCF_SACK) != 0 ? TOF_SACKPERM : 0);
+  to.to_mss = sc.sc_peermss;
+  to.to_wscale = sc.sc_sndscale;
+  to.to_tsval = sc.sc_tsrecent;
+  tcp_synopts(tp);
+  to.to_flags = flags;
+  to.to_tsval = tsval;
+}
+
+/**
+ * The connection that `sc` stands for: a socket in the queue of `lp` and a control block in SYN-RECEIVED, as
+ * if it had sent the SYN,ACK. 0 when there is no room for it.
+ */
+export function tcp_passive_open(lp: Tcpcb, sc: Syncache): Tcpcb {
+  const none = changetype<Tcpcb>(0);
+  const so = sonewconn(lp.t_inpcb.inp_so, 0);
+  if (!so) return none;
   const tp = sototcpcb(so);
   const inp = tp.t_inpcb;
   const linp = lp.t_inpcb;
   inp.inp_ttl = linp.inp_ttl;
   inp.inp_tos = linp.inp_tos;
   inp.inp_minttl = linp.inp_minttl;
-  in_pcbsetbind(inp, seg.dst, seg.dport);
-  if (in_pcbsetconn(inp, seg.dst, seg.src, seg.sport) < 0) {
+  in_pcbsetbind(inp, sc.sc_laddr, sc.sc_lport);
+  if (in_pcbsetconn(inp, sc.sc_laddr, sc.sc_faddr, sc.sc_fport) < 0) {
     tcp_close(tp);
-    return;
+    return none;
   }
   tcp_inherit(tp, lp);
-  tcp_rcvscale(tp, so);
-  tcp_synopts(tp);
-  tcp_sendseqinit(tp, tcp_new_iss(tp));
-  tcp_rcvseqinit(tp, seg.seg_seq);
-  tp.snd_wnd = seg.seg_wnd_raw;
+  tp.request_r_scale = sc.sc_rcvscale;
+  synopts_of(tp, sc);
+  tp.ts_offset = sc.sc_tsoffset;
+  tcp_sendseqinit(tp, sc.sc_iss);
+  tp.snd_nxt = sc.sc_iss + 1;
+  tp.snd_max = tp.snd_nxt;
+  tp.rcv_wnd = sc.sc_win;
+  tcp_rcvseqinit(tp, sc.sc_irs);
+  tp.snd_wnd = sc.sc_peerwnd;
   tp.max_sndwnd = tp.snd_wnd;
-  tp.snd_wl1 = seg.seg_seq;
+  tp.snd_wl1 = sc.sc_irs;
+  tp.t_rtttime_us = syn_cache_senttime(sc);
+  tp.t_rtseq = sc.sc_iss;
   tp.t_state = v.TCPS_SYN_RECEIVED;
   tp.t_flags |= v.TF_PASSIVE;
+  if (sc.sc_rxtshift != 0) tp.t_flags |= v.TF_SYNREXMT;
   tcpstat.accepts++;
+  // Only until the segment that is being processed establishes it.
   tcp_timer_arm(tp, v.TCPT_KEEP, TCP_KEEPINIT_US);
-  // RFC 9293 §3.10.7.2: data or URG with the SYN is not kept here; the peer sends it again.
-  tcp_output(tp);
+  tcp_rexmt_arm(tp);
+  return tp;
 }
 
 /** Options that a listener hands on to its connections. */

@@ -9,6 +9,7 @@
  * RFC 1191 §7.1 when retransmissions of full segments fail.
  */
 import { IFCAP_TSO4 } from "../../kernel/abi/if";
+import { Rtentry } from "../../kernel/net/route";
 import { in_pcbroute, in_rtmtu } from "./in_route";
 import { TCPOLEN_TSTAMP_APPA, TCP_MSS_DEFAULT } from "./tcp";
 import { tcp_output } from "./tcp_output";
@@ -29,11 +30,17 @@ function tcp_pathmtu(tp: Tcpcb): i32 {
   return tp.t_pathmtu != 0 && <i32>tp.t_pathmtu < mtu ? <i32>tp.t_pathmtu : mtu;
 }
 
-/** What we announce (RFC 9293 §3.7.1 SHLD-6): what our interface can take, less 40. */
-export function tcp_ourmss(tp: Tcpcb): u32 {
-  const rt = in_pcbroute(tp.t_inpcb, tp.t_inpcb.inp_faddr);
+/**
+ * What we announce on route `rt` (may be null), the user's limit being `usermss` (0 none): what our interface can
+ * take, less 40 (RFC 9293 §3.7.1 SHLD-6).
+ */
+export function tcp_ourmss_by(rt: Rtentry, usermss: u32): u32 {
   const mss = <u32>((rt ? rt.rt_ifp.if_mtu : 576) - HDRS);
-  return tp.t_usermss != 0 && tp.t_usermss < mss ? tp.t_usermss : mss;
+  return usermss != 0 && usermss < mss ? usermss : mss;
+}
+
+export function tcp_ourmss(tp: Tcpcb): u32 {
+  return tcp_ourmss_by(in_pcbroute(tp.t_inpcb, tp.t_inpcb.inp_faddr), tp.t_usermss);
 }
 
 /** Work t_maxseg out anew: after the handshake, when the path's MTU changes, when the user asks. */

@@ -31,6 +31,10 @@ import { TCPTV_RTOINIT_US, tcp_ts_getticks } from "./tcp_rtt";
 import { tcp_sack_write } from "./tcp_sackrcv";
 import { tcp_stat_boot, tcpstat } from "./tcp_stat";
 import { tcp_sysctl_boot } from "./tcp_sysctl";
+import { syn_cache_boot } from "./tcp_syncache";
+import { syn_cache_unreach } from "./tcp_syncache_input";
+import { syn_cache_cleanup, syn_cache_timer } from "./tcp_syncache_output";
+import { syncookie_boot } from "./tcp_syncookie";
 import { tcp_canceltimers, tcp_timers_init } from "./tcp_timer";
 import { tcp_tw_recycle, tcp_tw_remove } from "./tcp_timewait";
 import * as v from "./tcp_var";
@@ -49,6 +53,8 @@ export function tcp_init(): i32 {
   tcp_stat_boot();
   tcp_options_boot();
   tcp_sysctl_boot();
+  syn_cache_boot(syn_cache_timer);
+  syncookie_boot();
   return 0;
 }
 
@@ -82,11 +88,25 @@ export function tcp_newtcpcb(so: Socket): Tcpcb {
   return tp;
 }
 
-/** RFC 6528 §3: ISN = M + F(localip, localport, remoteip, remoteport, secretkey). */
+/** What RFC 6528 §3 calls F(localip, localport, remoteip, remoteport, secretkey). */
+export function tcp_isshash(laddr: u32, lport: u32, faddr: u32, fport: u32): u64 {
+  return siphash13_2(tcps.secret, (<u64>faddr << 32) | laddr, (<u64>fport << 16) | lport);
+}
+
+/** Where the timestamps of the connection with this hash begin. */
+export function tcp_tsoffset(h: u64): u32 {
+  return <u32>(siphash13_2(tcps.secret + 16, h, 0) >> 16);
+}
+
 export function tcp_new_iss(tp: Tcpcb): u32 {
   const inp = tp.t_inpcb;
-  const h = siphash13_2(tcps.secret, (<u64>inp.inp_faddr << 32) | inp.inp_laddr, (<u64>inp.inp_fport << 16) | inp.inp_lport);
-  tp.ts_offset = <u32>(siphash13_2(tcps.secret + 16, h, 0) >> 16);
+  const h = tcp_isshash(inp.inp_laddr, inp.inp_lport, inp.inp_faddr, inp.inp_fport);
+  tp.ts_offset = tcp_tsoffset(h);
+  return tcp_iss(h);
+}
+
+/** RFC 6528 §3: ISN = M + F, for the connection with hash F = `h`. */
+export function tcp_iss(h: u64): u32 {
   const iss = <u32>h + <u32>(getmicrouptime() >> 2);
   // RFC 9293 §3.6.1 MAY-2: beyond all that the connection in TIME-WAIT has sent, however fast it was.
   if (tcps.iss_floored && th.SEQ_LEQ(iss, tcps.iss_floor)) return tcps.iss_floor + 1 + (<u32>h & 0xffff);
@@ -122,6 +142,7 @@ export function tcp_close(tp: Tcpcb): void {
   const inp = tp.t_inpcb;
   const so = inp.inp_so;
   tcpstat.closed++;
+  if (tp.t_state == v.TCPS_LISTEN) syn_cache_cleanup(tp);
   tcp_canceltimers(tp);
   tcp_tw_remove(tp);
   tcp_reass_flush(tp);
@@ -147,7 +168,7 @@ export function tcp_drop(tp: Tcpcb, error: i32): void {
 }
 
 /** Put a TCP header at the front of empty packet `m`. */
-function tcp_header(m: Mbuf, sport: u32, dport: u32, seq: u32, ack: u32, flags: i32, win: u32, optlen: i32): usize {
+export function tcp_header(m: Mbuf, sport: u32, dport: u32, seq: u32, ack: u32, flags: i32, win: u32, optlen: i32): usize {
   const p = m.m_data;
   const hlen = th.TCP_HDRLEN + optlen;
   store<u16>(p, bswap<u16>(<u16>sport), th.TH_SPORT);
@@ -242,7 +263,10 @@ export const TCPE_NEEDFRAG: i32 = 3;
  */
 export function tcp_ctlinput(what: i32, mtu: u32, laddr: u32, lport: u32, faddr: u32, fport: u32, seq: u32): void {
   const inp = in_pcblookup_conn(tcps.info, laddr, lport, faddr, fport);
-  if (!inp || (inp.inp_flags & INP_CONNECTED) == 0) return;
+  if (!inp || (inp.inp_flags & INP_CONNECTED) == 0) {
+    syn_cache_unreach(what, laddr, lport, faddr, fport, seq);
+    return;
+  }
   const tp = changetype<Tcpcb>(inp.inp_ppcb);
   if (th.SEQ_LT(seq, tp.snd_una) || th.SEQ_GEQ(seq, tp.snd_max)) return;
   if (what == TCPE_NEEDFRAG) {

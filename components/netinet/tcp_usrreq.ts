@@ -34,11 +34,11 @@ import * as v from "./tcp_var";
 import { Tcpcb, sototcpcb } from "./tcp_var";
 
 /** The scale to offer: enough for the largest receive buffer that this socket may have (RFC 7323 §2). */
-export function tcp_rcvscale(tp: Tcpcb, so: Socket): void {
+export function tcp_rcvscale_of(so: Socket): i32 {
   const most = max(so.so_rcv.sb_hiwat, <u32>sost.so_sbmax);
   let scale = 0;
   while (scale < th.TCP_MAX_WINSHIFT && th.TCP_MAXWIN << <u32>scale < most) scale++;
-  tp.request_r_scale = scale;
+  return scale;
 }
 
 /** The user closes: what RFC 9293 §3.10.4 says for each state. */
@@ -122,7 +122,7 @@ export class TcpProto extends Protosw {
     if (in_multicast(addr) || addr == INADDR_BROADCAST || in_ifbroadcast(addr)) return -EAFNOSUPPORT;
     const c = in_pcbconnect(tp.t_inpcb, sa);
     if (c < 0) return c;
-    tcp_rcvscale(tp, so);
+    tp.request_r_scale = tcp_rcvscale_of(so);
     tcp_sendseqinit(tp, tcp_new_iss(tp));
     tp.t_state = v.TCPS_SYN_SENT;
     tcpstat.connattempt++;

@@ -164,6 +164,9 @@ export class Tcpcb {
   t_twnext: Tcpcb;
   t_twprev: Tcpcb;
 
+  /** TCP_DEFER_ACCEPT of a listener: SYN,ACK timeouts in which an ACK without data is not enough, 0 none. */
+  t_defer: i32;
+
   /** TCPT_*: NTIMERS callouts follow (tcp_timer.ts). */
   t_timer0: u64;
   t_timer1: u64;

@@ -65,6 +65,8 @@ export const TCP_INFO: i32 = 9;
 export const TCP_CONGCTL: i32 = 0x20;
 /** Ours: milliseconds that unacknowledged data may wait (RFC 5482). */
 export const TCP_USER_TIMEOUT: i32 = 0x41;
+/** Linux's: seconds that a listener waits for data before a connection can be accepted (its 9 is TCP_INFO here). */
+export const TCP_DEFER_ACCEPT: i32 = 0x42;
 
 /** Level IPPROTO_UDP: 1 = send without a checksum, receive without one (IPv4 only). */
 export const UDP_NOCKSUM: i32 = 1;

@@ -41,6 +41,7 @@ function boot_sysctl(): void {
   sysctl_int("kern.ipc.nmbbig", l + offsetof<NetLimits>("nmbbig"), 0);
   const s = changetype<usize>(sost);
   sysctl_int("kern.ipc.somaxconn", s + offsetof<SoState>("so_somaxconn"), CTLFLAG_RW, 1, 65535);
+  sysctl_int("kern.somaxconn", s + offsetof<SoState>("so_somaxconn"), CTLFLAG_RW, 1, 65535);
   sysctl_int("kern.ipc.maxsockbuf", s + offsetof<SoState>("so_sbmax"), CTLFLAG_RW, 4096);
   sysctl_int("kern.ipc.listen_overflows", s + offsetof<SoState>("so_noverflow"), 0);
   sysctl_int("kern.ipc.linger_aborts", s + offsetof<SoState>("so_nlingerabort"), 0);

@@ -9,9 +9,9 @@
  * A protocol reports with soisconnecting … socantrcvmore, sorwakeup, sowwakeup and, for a listener,
  * sonewconn. Wake-ups only mark knotes and soft interrupts, so they are safe anywhere in a protocol.
  *
- * The backlog is what listen(2) said: at most so_qlimit connections wait in so_q. soisconnected on a
- * connection for which there is no room answers -ECONNABORTED and changes nothing; TCP then drops the
- * ACK, stays in SYN-RECEIVED and is asked again by the retransmission. so_q0 has its own limit.
+ * The backlog is what listen(2) said: at most so_qlimit connections wait in so_q (soqroom). soisconnected
+ * on a connection for which there is no room answers -ECONNABORTED and changes nothing. so_q0 has its own
+ * limit. TCP keeps what is not yet a connection elsewhere (tcp_syncache.ts), and asks for room first.
  *
  * Freeing: the memory goes when there is neither a descriptor (SS_NOFDREF) nor a control block, and
  * not while it waits in so_q (accept finds it and answers ECONNABORTED). All links are O(1).
@@ -225,6 +225,14 @@ export function soqremque(so: Socket): void {
   so.so_qprev = changetype<Socket>(0);
 }
 
+/** Has the accept queue of `head` room for one more connection? A refusal is counted. */
+export function soqroom(head: Socket): bool {
+  if (head.so_qlen < head.so_qlimit) return true;
+  head.so_overflow++;
+  sost.so_noverflow++;
+  return false;
+}
+
 /**
  * A connection arrives at listener `head`: a new socket of the same protocol, attached, with the
  * listener's options and buffer sizes. `state` = 0: the connection is being made (so_q0); the protocol
@@ -279,11 +287,7 @@ export function soisconnecting(so: Socket): void {
 export function soisconnected(so: Socket): i32 {
   if (so.so_state & SS_INCOMP) {
     const head = so.so_head;
-    if (head.so_qlen >= head.so_qlimit) {
-      head.so_overflow++;
-      sost.so_noverflow++;
-      return -ECONNABORTED;
-    }
+    if (!soqroom(head)) return -ECONNABORTED;
     soqremque(so);
     soqinsque(head, so, SS_COMP);
     sorwakeup(head);
