@@ -12,14 +12,18 @@ import { spec_net_boot } from "../../kernel/net/net_spec";
 import { RTF_BLACKHOLE, RTF_BROADCAST, RTF_CONNECTED, RTF_GATEWAY, RTF_HOST, RTF_LOCAL, RTF_REJECT, RTF_STATIC, RTM_ADD,
   RTM_CHANGE, RTM_DELETE } from "../../kernel/net/route";
 import { ROUTE_MAXROUTES } from "rump/tunables";
-import { route_init, rt_first, rt_gen, rt_next, rtalloc4, rtalloc6, rtrequest } from "./route";
+import { route_init, rt_gen, rtalloc4, rtalloc6, rtrequest } from "./route";
+import { fib_arena_used } from "./fib_arena";
+import { fib_nexthops_left } from "./fib_nexthop";
+import { fe_first, fe_nextof, rt_count } from "./fib_table";
+import { fib_nodes } from "./fib_trie";
 import { ip4, spec_addr_add, spec_addr_clear, spec_addr_del, spec_info, spec_route, spec_route_ifs, spec_table } from "./route_spec";
-import { rt_count } from "./route_table";
 
 spec_net_boot();
 route_init();
 spec_route_ifs();
 
+const nexthops = fib_nexthops_left();
 const GW = RTF_GATEWAY | RTF_STATIC;
 
 function gateway_of(dst: u32): u32 {
@@ -37,6 +41,9 @@ afterEach(() => {
   spec_route("flush");
   spec_addr_clear();
   expect(rt_count()).toBe(0);
+  expect(fib_nodes()).toBe(0, "no node is left");
+  expect(<i32>fib_arena_used()).toBe(0, "nothing of the arena is left in use");
+  expect(fib_nexthops_left()).toBe(nexthops, "no way is left");
   for (let i = 1; i <= 3; i++) if_flags_change(if_byindex(i), IFF_UP, 0);
 });
 
@@ -45,7 +52,7 @@ describe("look-up", () => {
     expect(changetype<usize>(rtalloc4(ip4(10, 0, 0, 1), 0, 0, 0))).toBe(0);
     expect(changetype<usize>(rtalloc4(0xffffffff, 0, 0, 0))).toBe(0);
     expect(changetype<usize>(rtalloc6(0, 0, 0, 0))).toBe(0);
-    expect(changetype<usize>(rt_first(AF_INET))).toBe(0);
+    expect(changetype<usize>(fe_first())).toBe(0);
   });
 
   it("prefers the longest prefix: local, broadcast, connected, gateway", () => {
@@ -120,7 +127,7 @@ describe("requests", () => {
     expect(rtrequest(RTM_ADD, spec_info(ip4(10, 1, 2, 3), 16, GW, ip4(10, 0, 0, 1), 0, 0))).toBe(0);
     expect(rtrequest(RTM_ADD, spec_info(ip4(10, 1, 0, 0), 16, GW, ip4(10, 0, 0, 9), 0, 0))).toBe(-EEXIST);
     const rt = rtalloc4(ip4(10, 1, 7, 7), 0, 0, 0);
-    expect(rt.rt_dst4).toBe(ip4(10, 1, 0, 0), "host bits are dropped");
+    expect(spec_table().includes("10.1.0.0/16 10.0.0.1 UGS ")).toBe(true, "host bits are dropped");
     const gen = rt_gen();
     expect(rtrequest(RTM_CHANGE, spec_info(ip4(10, 1, 0, 0), 16, GW, ip4(10, 0, 0, 9), 0, 0))).toBe(0);
     expect(rt_gen() != gen).toBe(true);
@@ -158,7 +165,7 @@ describe("requests", () => {
     expect(n).toBe(ROUTE_MAXROUTES + 1, "one made way");
     expect(rt_count()).toBe(ROUTE_MAXROUTES);
     let walked = 0;
-    for (let rt = rt_first(AF_INET); rt; rt = rt_next(rt)) walked++;
+    for (let fe = fe_first(); fe; fe = fe_nextof(fe)) walked++;
     expect(walked).toBe(ROUTE_MAXROUTES);
   });
 });

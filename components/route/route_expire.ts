@@ -1,22 +1,20 @@
 /**
  * Routes that expire: those that neither an administrator nor an address made (redirects).
  *
- *      rt_expire = now + net.route.redirtimeout      one callout, armed for the earliest, never more
+ *      fe_expire = now + net.route.redirtimeout      one callout, armed for the earliest, never more
  *                                                    often than once a second
  *
  * A sweep looks at all routes, O(routes), and arms the next one; a table without expiring routes has
  * no timer. The default of 600 s is NetBSD's for redirects.
  */
 import { CTLFLAG_RW } from "../../kernel/abi/rump";
-import { AF_INET } from "../../kernel/abi/socket";
 import {
   CALLOUT_SIZE, Callout, callout_init, callout_pending, callout_schedule,
 } from "../../kernel/kern/callout";
 import { getmicrouptime } from "../../kernel/kern/clock";
 import { kmem_alloc } from "../../kernel/kern/kmem";
 import { sysctl_int } from "../../kernel/kern/sysctl";
-import { Rtentry } from "../../kernel/net/route";
-import { rt_first, rt_next, rt_remove, rt_static } from "./route_table";
+import { Fibent, fe_first, fe_nextof, rt_remove, rt_static } from "./fib_table";
 
 const SECOND_US: i64 = 1000000;
 
@@ -36,32 +34,44 @@ export function rt_expire_boot(): void {
   sysctl_int("net.route.redirtimeout", changetype<usize>(rx), CTLFLAG_RW, 1, 86400);
 }
 
-/** Start the life of `rt` anew, for ever or for the time-out. */
-export function rt_expire_set(rt: Rtentry): void {
-  rt.rt_expire = 0;
-  if (rt_static(rt)) return;
-  const life_us = <i64>rx.timeout_s * SECOND_US;
-  rt.rt_expire = getmicrouptime() + life_us;
+/** Seconds of uptime. */
+function now_s(): u32 {
+  return <u32>(getmicrouptime() / SECOND_US);
+}
+
+/** Start the life of `fe` anew, for ever or for the time-out. */
+export function rt_expire_set(fe: Fibent): void {
+  fe.fe_expire = 0;
+  if (rt_static(fe)) return;
+  // A second begun counts whole.
+  fe.fe_expire = <u32>((getmicrouptime() + SECOND_US - 1) / SECOND_US) + <u32>rx.timeout_s;
+  const life_us = <i64>fe.fe_expire * SECOND_US - getmicrouptime();
   if (!callout_pending(rx.sweep)) callout_schedule(rx.sweep, life_us);
-  else if (rx.sweep.c_time > rt.rt_expire) callout_schedule(rx.sweep, life_us);
+  else if (rx.sweep.c_time > getmicrouptime() + life_us) callout_schedule(rx.sweep, life_us);
+}
+
+/** Seconds that `fe`, which expires, has left. */
+export function rt_expire_left(fe: Fibent): u32 {
+  return <u32>max<i64>((<i64>fe.fe_expire * SECOND_US - getmicrouptime()) / SECOND_US, 0);
 }
 
 /** The expiring route with the least time left, or null. */
-export function rt_expire_soonest(): Rtentry {
-  let best = changetype<Rtentry>(0);
-  for (let rt = rt_first(AF_INET); rt; rt = rt_next(rt)) {
-    if (rt.rt_expire != 0 && (!best || rt.rt_expire < best.rt_expire)) best = rt;
+export function rt_expire_soonest(): Fibent {
+  let best = changetype<Fibent>(0);
+  if (!callout_pending(rx.sweep)) return best;
+  for (let fe = fe_first(); fe; fe = fe_nextof(fe)) {
+    if (fe.fe_expire != 0 && (!best || fe.fe_expire < best.fe_expire)) best = fe;
   }
   return best;
 }
 
 function rt_sweep(arg: usize): void {
-  const now = getmicrouptime();
-  let next: i64 = 0;
-  for (let rt = rt_first(AF_INET); rt; rt = rt_next(rt)) {
-    if (rt.rt_expire == 0) continue;
-    if (rt.rt_expire <= now) rt_remove(rt);
-    else if (next == 0 || rt.rt_expire < next) next = rt.rt_expire;
+  const now = now_s();
+  let next: u32 = 0;
+  for (let fe = fe_first(); fe; fe = fe_nextof(fe)) {
+    if (fe.fe_expire == 0) continue;
+    if (fe.fe_expire <= now) rt_remove(fe);
+    else if (next == 0 || fe.fe_expire < next) next = fe.fe_expire;
   }
-  if (next != 0) callout_schedule(rx.sweep, max<i64>(next - now, SECOND_US));
+  if (next != 0) callout_schedule(rx.sweep, max<i64>(<i64>next * SECOND_US - getmicrouptime(), SECOND_US));
 }

@@ -14,7 +14,6 @@
 import { EINVAL, ENXIO, ERANGE, ESRCH } from "../../kernel/abi/errno";
 import { CTLFLAG_RW } from "../../kernel/abi/rump";
 import { AF_INET } from "../../kernel/abi/socket";
-import { getmicrouptime } from "../../kernel/kern/clock";
 import { kmem_alloc } from "../../kernel/kern/kmem";
 import { kparse_u64, kput_bytes, kput_char, kput_u32, kput_u64, kstr_eq } from "../../kernel/kern/kstring";
 import { sysctl_fn } from "../../kernel/kern/sysctl";
@@ -22,11 +21,12 @@ import { if_find } from "../../kernel/net/ifnet";
 import { kparse_ipv4, kput_ipv4, ktext_next, ktext_trim, ktext_word } from "../../kernel/net/in_text";
 import {
   RTF_BLACKHOLE, RTF_BROADCAST, RTF_CONNECTED, RTF_GATEWAY, RTF_HOST, RTF_LOCAL, RTF_REJECT, RTF_STATIC, RTF_UP,
-  RTM_ADD, RTM_CHANGE, RTM_DELETE, Rtentry, Rtinfo,
+  RTM_ADD, RTM_CHANGE, RTM_DELETE, Rtinfo,
 } from "../../kernel/net/route";
 import { rtrequest } from "./route_request";
 import { rt_ifa_in } from "./route_ifa";
-import { RTF_OFADDR, rt_first, rt_lookup, rt_next, rt_remove, rt_static } from "./route_table";
+import { Fibent, RTF_OFADDR, fe_first, fe_nextof, rt_remove, rt_static, table_at, table_route } from "./fib_table";
+import { rt_expire_left } from "./route_expire";
 
 /** The command under way: what is left of it, and what it asks for so far. */
 @unmanaged
@@ -46,34 +46,35 @@ export function rt_control_boot(): void {
 
 // ── reading ──────────────────────────────────────────────────────────────────────────────────────
 
-function put_flags(at: usize, end: usize, rt: Rtentry): usize {
-  const f = rt.rt_flags;
+function put_flags(at: usize, end: usize, fe: Fibent): usize {
+  const f = fe.fe_rt.rt_flags;
   if ((f & RTF_UP) != 0) at = kput_char(at, end, 85);
   if ((f & RTF_GATEWAY) != 0) at = kput_char(at, end, 71);
   if ((f & RTF_HOST) != 0) at = kput_char(at, end, 72);
   if ((f & RTF_REJECT) != 0) at = kput_char(at, end, 82);
   if ((f & RTF_BLACKHOLE) != 0) at = kput_char(at, end, 66);
   if ((f & RTF_STATIC) != 0) at = kput_char(at, end, 83);
-  if (!rt_static(rt)) at = kput_char(at, end, 68);
+  if (!rt_static(fe)) at = kput_char(at, end, 68);
   if ((f & RTF_LOCAL) != 0) at = kput_char(at, end, 108);
   if ((f & RTF_BROADCAST) != 0) at = kput_char(at, end, 98);
   if ((f & RTF_CONNECTED) != 0) at = kput_char(at, end, 67);
   return at;
 }
 
-function put_route(at: usize, end: usize, rt: Rtentry): usize {
-  at = kput_char(kput_ipv4(at, end, rt.rt_dst4), end, 47);
-  at = kput_char(kput_u32(at, end, rt.rt_prefixlen), end, 32);
+function put_route(at: usize, end: usize, fe: Fibent): usize {
+  const rt = fe.fe_rt;
+  at = kput_char(kput_ipv4(at, end, fe.fe_dst), end, 47);
+  at = kput_char(kput_u32(at, end, fe.fe_len), end, 32);
   if ((rt.rt_flags & RTF_GATEWAY) != 0) at = kput_ipv4(at, end, rt.rt_gateway4);
   else at = kput_char(at, end, 45);
-  at = put_flags(kput_char(at, end, 32), end, rt);
+  at = put_flags(kput_char(at, end, 32), end, fe);
   at = kput_bytes(kput_char(at, end, 32), end, rt.rt_ifp.if_xname, rt.rt_ifp.if_namelen);
   at = kput_u64(kput_char(at, end, 32), end, rt.rt_use);
   at = kput_u32(kput_char(at, end, 32), end, rt.rt_mtu != 0 ? rt.rt_mtu : rt.rt_ifp.if_mtu);
   at = kput_char(at, end, 32);
-  if (rt.rt_expire == 0) at = kput_char(at, end, 45);
-  else at = kput_u64(at, end, <u64>(max<i64>(rt.rt_expire - getmicrouptime(), 0) / 1000000));
-  at = kput_u32(kput_char(at, end, 32), end, rt.rt_metric);
+  if (fe.fe_expire == 0) at = kput_char(at, end, 45);
+  else at = kput_u32(at, end, rt_expire_left(fe));
+  at = kput_u32(kput_char(at, end, 32), end, fe.fe_metric);
   at = kput_char(at, end, 32);
   if (rt.rt_ifa) at = kput_ipv4(at, end, rt_ifa_in(rt.rt_ifa));
   else at = kput_char(at, end, 45);
@@ -157,8 +158,8 @@ function parse_options(): bool {
 
 /** Every route that is of no address. */
 function rt_flush(): void {
-  for (let rt = rt_first(AF_INET); rt; rt = rt_next(rt)) {
-    if ((rt.rt_flags & RTF_OFADDR) == 0) rt_remove(rt);
+  for (let fe = fe_first(); fe; fe = fe_nextof(fe)) {
+    if ((fe.fe_rt.rt_flags & RTF_OFADDR) == 0) rt_remove(fe);
   }
 }
 
@@ -197,9 +198,10 @@ function rt_question(buf: usize, len: i32, p: usize, n: i32): i32 {
   const skip = ktext_next(p, n, k);
   const addr = kparse_ipv4(p + skip, ktext_trim(p + skip, n - skip));
   if (!kstr_eq(p, k, "get") || addr < 0) return -EINVAL;
-  const rt = rt_lookup(<u32>addr);
-  if (!rt) return -ESRCH;
-  const at = put_route(buf, buf + <usize>len, rt);
+  let fe = changetype<Fibent>(0);
+  for (let i = 0; i < 3 && !fe; i++) fe = table_route(table_at(i), <u32>addr);
+  if (!fe) return -ESRCH;
+  const at = put_route(buf, buf + <usize>len, fe);
   return at == buf + <usize>len ? -ERANGE : <i32>(at - buf);
 }
 
@@ -208,6 +210,6 @@ function rt_control(buf: usize, len: i32, newp: usize, newlen: i32): i32 {
   if (newlen > 0) return len > 0 ? rt_question(buf, len, newp, newlen) : rt_command(newp, newlen);
   const end = buf + <usize>len;
   let at = buf;
-  for (let rt = rt_first(AF_INET); rt; rt = rt_next(rt)) at = put_route(at, end, rt);
+  for (let fe = fe_first(); fe; fe = fe_nextof(fe)) at = put_route(at, end, fe);
   return at == end ? -ERANGE : <i32>(at - buf);
 }
