@@ -1,7 +1,7 @@
 /**
  * sysctl net.inet.tcp.pcblist and net.inet.udp.pcblist: the control blocks as text, for netstat -a.
  *
- *      tcp recvq sendq local foreign state cwnd srtt_us rto_us backoff       one line a block,
+ *      tcp recvq sendq local foreign state cwnd srtt_us rto_us backoff ssthresh       one line a block,
  *      udp recvq sendq local foreign - drops                                 the youngest first
  *
  * Behind the blocks of TCP come the entries of the SYN cache, in state SYN_RCVD.
@@ -120,6 +120,7 @@ function put_tcp(at: usize, end: usize, inp: Inpcb): usize {
   at = put_field(at, end, tp ? <u64>tp.t_srtt_us : 0);
   at = put_field(at, end, tp ? <u64>tp.t_rto_us : 0);
   at = put_field(at, end, tp ? <u64>tp.t_rxtshift : 0);
+  at = put_field(at, end, tp ? <u64>tp.snd_ssthresh : 0);
   return kput_char(at, end, 10);
 }
 

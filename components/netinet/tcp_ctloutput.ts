@@ -7,12 +7,14 @@
  */
 import { EINVAL, ENOPROTOOPT, ENOTTY } from "../../kernel/abi/errno";
 import {
-  IPPROTO_IP, IPPROTO_TCP, TCP_DEFER_ACCEPT, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_MAXSEG, TCP_NODELAY, TCP_USER_TIMEOUT,
+  IPPROTO_IP, IPPROTO_TCP, TCP_CONGCTL, TCP_DEFER_ACCEPT, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_MAXSEG,
+  TCP_NODELAY, TCP_USER_TIMEOUT,
 } from "../../kernel/abi/inet";
 import { SOL_SOCKET, SO_KEEPALIVE } from "../../kernel/abi/socket";
 import { PRCO_GETOPT } from "../../kernel/net/protosw";
 import { Socket } from "../../kernel/net/socket";
 import { ip_ctloutput } from "./ip_ctloutput";
+import { tcp_cc_sockopt } from "./tcp_ccsel";
 import { tcp_setmss } from "./tcp_mtu";
 import { tcp_output } from "./tcp_output";
 import { syn_cache_defer_periods, syn_cache_defer_seconds } from "./tcp_syncache";
@@ -72,6 +74,7 @@ export function tcp_ctloutput(tp: Tcpcb, so: Socket, op: i32, level: i32, opt: i
     return 0;
   }
   if (level != IPPROTO_TCP) return -ENOPROTOOPT;
+  if (opt == TCP_CONGCTL) return tcp_cc_sockopt(tp, op, buf, len);
   if (len < 4) return -EINVAL;
   if (op != PRCO_GETOPT) return opt_set(tp, opt, load<i32>(buf));
   const val = opt_get(tp, opt);

@@ -138,6 +138,7 @@ function tcp_inherit(tp: Tcpcb, lp: Tcpcb): void {
   const keep = v.TF_NODELAY | v.TF_NOPUSH | v.TF_REQ_SCALE | v.TF_REQ_TSTMP | v.TF_REQ_SACK;
   tp.t_flags = (tp.t_flags & ~keep) | (lp.t_flags & keep);
   tp.t_usermss = lp.t_usermss;
+  tp.t_cc = lp.t_cc;
   tp.t_keepidle_us = lp.t_keepidle_us;
   tp.t_keepintvl_us = lp.t_keepintvl_us;
   tp.t_keepcnt = lp.t_keepcnt;

@@ -28,6 +28,7 @@ function clamp_rto(us: i32): i32 {
 export function tcp_xmit_timer(tp: Tcpcb, rtt_us: i64): void {
   tcpstat.rttupdated++;
   const r = rtt_us < 1 ? 1 : rtt_us > 120000000 ? 120000000 : <i32>rtt_us;
+  tp.t_rtt_us = r;
   if (tp.t_srtt_us == 0) {
     tp.t_srtt_us = r;
     tp.t_rttvar_us = r >> 1;

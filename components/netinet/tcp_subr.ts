@@ -23,7 +23,8 @@ import { in_pseudo } from "../../kernel/net/in_cksum";
 import { ip_output } from "./ip_output";
 import { IP_HDRLEN } from "./ip";
 import * as th from "./tcp";
-import { tcp_cc_init } from "./tcp_cc";
+import { tcp_cc_boot, tcp_cc_init } from "./tcp_cc";
+import { tcp_ccsel_boot } from "./tcp_ccsel";
 import { tcp_mtudisc } from "./tcp_mtu";
 import { tcp_options_boot, tcp_tsoption } from "./tcp_options";
 import { tcp_reass_flush } from "./tcp_reass";
@@ -55,6 +56,8 @@ export function tcp_init(): i32 {
   tcp_sysctl_boot();
   syn_cache_boot(syn_cache_timer);
   syncookie_boot();
+  tcp_cc_boot();
+  tcp_ccsel_boot();
   return 0;
 }
 

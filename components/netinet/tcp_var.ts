@@ -98,6 +98,32 @@ export class Tcpcb {
   /** The window as it was before the last congestion event (tcp_cc_save); cwnd 0: nothing to undo. */
   cc_prev_cwnd: u32;
   cc_prev_ssthresh: u32;
+  /** The algorithm, CC_*. */
+  t_cc: i32;
+  /** Largest flight of this round trip, which ends at cc_round, and of the last one (RFC 7661); when tcp_cc.ts looked last. */
+  cc_pipe: u32;
+  cc_lastpipe: u32;
+  cc_round: u32;
+  cc_last_us: i64;
+  /** CUBIC (tcp_cubic.ts): beginning of the epoch, 0 none; W_est with fraction; W_max; plateau; K; cwnd at the last event. */
+  cub_epoch_us: i64;
+  cub_west: u64;
+  cub_wmax: u32;
+  cub_origin: u32;
+  cub_k_ms: u32;
+  cub_prior: u32;
+  /** The five above as they were before the last event. */
+  cub_saved0: u64;
+  cub_saved1: u64;
+  cub_saved2: u64;
+  cub_saved3: u64;
+  /** HyStart++ (tcp_hystart.ts): end of the round, smallest RTT of the last and of this one, baseline. */
+  hs_end: u32;
+  hs_lastmin_us: u32;
+  hs_curmin_us: u32;
+  hs_samples: i32;
+  hs_base_us: u32;
+  hs_rounds: i32;
 
   /** Payload of a full segment that we send: the peer's MSS, the path's MTU, less our options. */
   t_maxseg: u32;
@@ -115,6 +141,8 @@ export class Tcpcb {
 
   /** RFC 6298; 0 = no sample yet. */
   t_srtt_us: i32;
+  /** The last sample, 0 once the congestion control has seen it. */
+  t_rtt_us: u32;
   t_rttvar_us: i32;
   t_rto_us: i32;
   t_rxtshift: i32;
@@ -210,6 +238,9 @@ export class TcpState {
   msl_us: i32;
   finwait2_us: i32;
   init_win: i32;
+  /** Congestion control: the algorithms' functions, and the one of new connections. */
+  cc_algos: usize;
+  cc_selected: i32;
   reass_maxqueue: i32;
   rstppslim: i32;
   minmss: i32;

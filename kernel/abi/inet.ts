@@ -63,6 +63,8 @@ export const TCP_KEEPCNT: i32 = 6;
 export const TCP_KEEPINIT: i32 = 7;
 export const TCP_INFO: i32 = 9;
 export const TCP_CONGCTL: i32 = 0x20;
+/** The same by the name that others have for it. */
+export const TCP_CONGESTION: i32 = 0x20;
 /** Ours: milliseconds that unacknowledged data may wait (RFC 5482). */
 export const TCP_USER_TIMEOUT: i32 = 0x41;
 /** Linux's: seconds that a listener waits for data before a connection can be accepted (its 9 is TCP_INFO here). */

@@ -4,7 +4,7 @@
  * One statement a line (or a `;`), each `assert EXPRESSION`, in JavaScript. What it may look at:
  *
  *      state                   of the current connection, netstat's word; 'CLOSED' if it has none
- *      recvq sendq cwnd srtt_us rto_us backoff              of the current connection, 0 if it has none
+ *      recvq sendq cwnd ssthresh srtt_us rto_us backoff              of the current connection, 0 if it has none
  *      tcpstat.NAME ipstat.NAME icmpstat.NAME udpstat.NAME  counters of netstat -s, from 0
  *      iss_ahead               how far its initial sequence number is beyond what its predecessor had sent
  *      connections             how many control blocks there are     sysctl('name')
@@ -25,16 +25,17 @@ export interface Connection {
   srtt_us: number;
   rto_us: number;
   backoff: number;
+  ssthresh: number;
 }
 
 /** The TCP control blocks of the image (sysctl net.inet.tcp.pcblist). */
 export function connections(kernel: Kernel): Connection[] {
   const port = (address: string): number => Number(address.slice(address.lastIndexOf(':') + 1));
   return String(kernel.sysctl('net.inet.tcp.pcblist')).split('\n').filter((line) => line !== '').map((line) => {
-    const [, recvq, sendq, local, remote, state, cwnd, srtt, rto, backoff] = line.split(' ');
+    const [, recvq, sendq, local, remote, state, cwnd, srtt, rto, backoff, ssthresh] = line.split(' ');
     return {
       state: state!, recvq: Number(recvq), sendq: Number(sendq), localPort: port(local!), remotePort: port(remote!),
-      cwnd: Number(cwnd), srtt_us: Number(srtt), rto_us: Number(rto), backoff: Number(backoff),
+      cwnd: Number(cwnd), srtt_us: Number(srtt), rto_us: Number(rto), backoff: Number(backoff), ssthresh: Number(ssthresh),
     };
   });
 }
@@ -53,7 +54,7 @@ function scope(kernel: Kernel, flow: Flow | null): Record<string, unknown> {
   const all = connections(kernel);
   const own = all.find((one) => one.localPort === flow?.localPort && one.remotePort === flow.remotePort);
   return {
-    state: 'CLOSED', recvq: 0, sendq: 0, cwnd: 0, srtt_us: 0, rto_us: 0, backoff: 0, ...own, connections: all.length, iss_ahead: flow?.issAhead ?? 0,
+    state: 'CLOSED', recvq: 0, sendq: 0, cwnd: 0, srtt_us: 0, rto_us: 0, backoff: 0, ssthresh: 0, ...own, connections: all.length, iss_ahead: flow?.issAhead ?? 0,
     sysctl: (name: string) => kernel.sysctl(name),
     get tcpstat() { return counters(kernel, 'net.inet.tcp.stats'); },
     get ipstat() { return counters(kernel, 'net.inet.ip.stats'); },

@@ -41,6 +41,7 @@ function field(fields: ReadonlyMap<string, Value>, ...names: string[]): number {
 /** An option's value: a number, or the bytes of struct linger or struct timeval. */
 export function optionOf(value: Value | undefined): number | Uint8Array {
   if (value?.kind === 'list' && value.items.length === 1 && value.items[0]!.kind === 'record') return optionOf(value.items[0]);
+  if (value?.kind === 'string') return Buffer.from(value.text, 'latin1');
   if (value?.kind !== 'record') return numberOf(value);
   const { fields } = value;
   if (fields.has('onoff') || fields.has('l_onoff')) {
