@@ -1,15 +1,15 @@
 /** Judging requests, and the options' queries: what is refused, and with which error. */
 import { EIO, ENOSPC, EOPNOTSUPP, EROFS } from "../../kernel/abi/errno";
-import { NBD_BUFSIZE, NBD_MAXPAYLOAD, NC_DRAIN, NC_HOLES, NC_META, NC_RDONLY, NC_STRUCTURED, nbd_check, nbd_error_of } from "./nbd_check";
+import { NBD_BUFSIZE, NBD_MAXPAYLOAD, NC_ALIGNED, NC_DRAIN, NC_HOLES, NC_META, NC_RDONLY, NC_RESIZE, NC_STRUCTURED, nbd_check, nbd_error_of } from "./nbd_check";
 import { meta_wanted } from "./nbd_meta";
 import {
   NBD_CMD_BLOCK_STATUS, NBD_CMD_CACHE, NBD_CMD_DISC, NBD_CMD_FLAG_DF, NBD_CMD_FLAG_FAST_ZERO, NBD_CMD_FLAG_FUA, NBD_CMD_FLAG_NO_HOLE,
-  NBD_CMD_FLUSH, NBD_CMD_READ, NBD_CMD_TRIM, NBD_CMD_WRITE, NBD_CMD_WRITE_ZEROES, NBD_EINVAL, NBD_EIO, NBD_ENOSPC, NBD_ENOTSUP,
+  NBD_CMD_FLUSH, NBD_CMD_READ, NBD_CMD_RESIZE, NBD_CMD_TRIM, NBD_CMD_WRITE, NBD_CMD_WRITE_ZEROES, NBD_EINVAL, NBD_EIO, NBD_ENOSPC, NBD_ENOTSUP,
   NBD_EOVERFLOW, NBD_EPERM, NBD_ESHUTDOWN, be16, be32, be64, put16, put32, put64,
 } from "./nbd_proto";
 
 const SIZE: u64 = 1 << 20;
-const ALL: i32 = NC_STRUCTURED | NC_META | NC_HOLES;
+const ALL: i32 = NC_STRUCTURED | NC_META | NC_HOLES | NC_ALIGNED | NC_RESIZE;
 const TEXT: usize = memory.data(256);
 
 function check(type: u32, flags: u32, off: u64, len: u32): u32 {
@@ -43,6 +43,23 @@ describe("nbd_check", () => {
     expect(nbd_check(NBD_CMD_READ, 0, 0, NBD_MAXPAYLOAD + 512, <u64>1 << 40, ALL)).toBe(NBD_EINVAL);
     expect(check(NBD_CMD_READ, NBD_CMD_FLAG_DF, 0, NBD_BUFSIZE + 512)).toBe(NBD_EOVERFLOW);
     expect(check(NBD_CMD_FLUSH, 0, 512, 0)).toBe(NBD_EINVAL);
+  });
+  it("takes any byte of a client that does not know of sectors", () => {
+    const may = ALL & ~NC_ALIGNED;
+    expect(nbd_check(NBD_CMD_READ, 0, 1, 511, SIZE, may)).toBe(0);
+    expect(nbd_check(NBD_CMD_WRITE, 0, SIZE - 1, 1, SIZE, may)).toBe(0);
+    expect(nbd_check(NBD_CMD_WRITE, 0, SIZE - 1, 2, SIZE, may)).toBe(NBD_ENOSPC);
+    expect(nbd_check(NBD_CMD_READ, NBD_CMD_FLAG_DF, 1, NBD_BUFSIZE - 1, SIZE, may)).toBe(0);
+    expect(nbd_check(NBD_CMD_READ, NBD_CMD_FLAG_DF, 1, NBD_BUFSIZE, SIZE, may)).toBe(NBD_EOVERFLOW);
+  });
+  it("judges a new size", () => {
+    expect(check(NBD_CMD_RESIZE, 0, SIZE * 2, 0)).toBe(0);
+    expect(check(NBD_CMD_RESIZE, 0, 512, 0)).toBe(0);
+    expect(check(NBD_CMD_RESIZE, 0, 0, 0)).toBe(NBD_EINVAL);
+    expect(check(NBD_CMD_RESIZE, 0, 513, 0)).toBe(NBD_EINVAL);
+    expect(check(NBD_CMD_RESIZE, 0, SIZE, 512)).toBe(NBD_EINVAL);
+    expect(nbd_check(NBD_CMD_RESIZE, 0, SIZE, 0, SIZE, ALL & ~NC_RESIZE)).toBe(NBD_EINVAL);
+    expect(nbd_check(NBD_CMD_RESIZE, 0, SIZE, 0, SIZE, ALL | NC_RDONLY)).toBe(NBD_EPERM);
   });
   it("refuses what was not agreed, or is not known", () => {
     expect(check(NBD_CMD_DISC, 0, 0, 0)).toBe(NBD_EINVAL);

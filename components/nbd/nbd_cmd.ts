@@ -14,10 +14,11 @@ import { NBD_CONNREQS } from "rump/tunables";
 import { blkdev_get } from "../../kernel/dev/blkdev";
 import { sys_readv } from "../../kernel/kern/usyscall";
 import { nbd_check } from "./nbd_check";
-import { nbd_io_next, nbd_io_start, nbd_io_write } from "./nbd_io";
+import { nbd_io_start } from "./nbd_io";
 import { NBD_CMD_DISC, NBD_CMD_WRITE, NBD_REQUEST_MAGIC, NBD_REQUEST_SIZE, be16, be32, be64 } from "./nbd_proto";
-import { Conn, NBD_RXSIZE, NOREQ, PH_ENDING, RP_END, nb, req_alloc } from "./nbd_state";
+import { Conn, NBD_RXSIZE, NOREQ, PH_ENDING, RP_END, nb, req_alloc, req_at } from "./nbd_state";
 import { out_push } from "./nbd_tx";
+import { write_next, write_piece } from "./nbd_write";
 
 /** What a step found: go on; more bytes are needed; something else must happen first; it is over. */
 export const STEP_ON: i32 = 0;
@@ -29,7 +30,7 @@ export const STEP_END: i32 = 3;
 function receive_data(c: Conn): i32 {
   const r = c.c_wreq;
   const want = <i32>(r.r_n - r.r_got);
-  store<usize>(nb.iov, r.r_data + r.r_got, IOV_BASE);
+  store<usize>(nb.iov, req_at(r) + r.r_got, IOV_BASE);
   store<i32>(nb.iov, want, IOV_LEN);
   store<usize>(nb.iov + IOVEC_SIZE, c.c_rx, IOV_BASE);
   store<i32>(nb.iov + IOVEC_SIZE, NBD_RXSIZE, IOV_LEN);
@@ -47,7 +48,7 @@ export function cmd_data(c: Conn): i32 {
   const r = c.c_wreq;
   if (r.r_got == r.r_n) return STEP_WAIT;
   const here = min<u32>(c.c_rxlen - c.c_rxoff, r.r_n - r.r_got);
-  memory.copy(r.r_data + r.r_got, c.c_rx + c.c_rxoff, here);
+  memory.copy(req_at(r) + r.r_got, c.c_rx + c.c_rxoff, here);
   r.r_got += here;
   c.c_rxoff += here;
   if (r.r_got < r.r_n) {
@@ -55,7 +56,7 @@ export function cmd_data(c: Conn): i32 {
     if (step != STEP_ON || r.r_got < r.r_n) return step;
   }
   if (r.r_left == 0) c.c_wreq = NOREQ;
-  nbd_io_write(r);
+  write_piece(r);
   return STEP_ON;
 }
 
@@ -86,7 +87,7 @@ export function cmd_step(c: Conn): i32 {
     r.r_piece = RP_END;
     out_push(r);
   } else if (type == NBD_CMD_WRITE) {
-    nbd_io_next(r);
+    write_next(r);
     c.c_wreq = r;
   } else {
     nbd_io_start(r);

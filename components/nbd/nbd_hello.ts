@@ -8,15 +8,15 @@
  * compared with names of exports and otherwise not used.
  */
 import { DEV_BSHIFT } from "../../kernel/abi/disk";
-import { BLKF_DISCARD, blkdev_close, blkdev_get, blkdev_open } from "../../kernel/dev/blkdev";
+import { BLKF_DISCARD, BLKF_RESIZE, blkdev_close, blkdev_get, blkdev_open } from "../../kernel/dev/blkdev";
 import { kput_bytes, kput_str } from "../../kernel/kern/kstring";
-import { NBD_MAXPAYLOAD, NC_HOLES, NC_META, NC_RDONLY, NC_STRUCTURED } from "./nbd_check";
+import { NBD_MAXPAYLOAD, NC_ALIGNED, NC_HOLES, NC_META, NC_RDONLY, NC_RESIZE, NC_STRUCTURED } from "./nbd_check";
 import { STEP_DATA, STEP_END, STEP_ON, STEP_WAIT } from "./nbd_cmd";
 import { nbd_export_end, nbd_export_find, nbd_export_name, nbd_export_namelen, nbd_export_rdonly, nbd_export_unit } from "./nbd_export";
 import { nbd_meta } from "./nbd_meta";
 import {
   NBD_FLAG_CAN_MULTI_CONN, NBD_FLAG_FIXED_NEWSTYLE, NBD_FLAG_HAS_FLAGS, NBD_FLAG_NO_ZEROES, NBD_FLAG_READ_ONLY, NBD_FLAG_SEND_CACHE,
-  NBD_FLAG_SEND_DF, NBD_FLAG_SEND_FAST_ZERO, NBD_FLAG_SEND_FLUSH, NBD_FLAG_SEND_FUA, NBD_FLAG_SEND_TRIM, NBD_FLAG_SEND_WRITE_ZEROES,
+  NBD_FLAG_SEND_DF, NBD_FLAG_SEND_FAST_ZERO, NBD_FLAG_SEND_FLUSH, NBD_FLAG_SEND_FUA, NBD_FLAG_SEND_RESIZE, NBD_FLAG_SEND_TRIM, NBD_FLAG_SEND_WRITE_ZEROES,
   NBD_IHAVEOPT, NBD_INFO_BLOCK_SIZE, NBD_INFO_DESCRIPTION, NBD_INFO_EXPORT, NBD_INFO_NAME, NBD_MAGIC, NBD_OPTION_SIZE, NBD_OPT_ABORT,
   NBD_OPT_EXPORT_NAME, NBD_OPT_GO, NBD_OPT_INFO, NBD_OPT_LIST, NBD_OPT_LIST_META_CONTEXT, NBD_OPT_SET_META_CONTEXT,
   NBD_OPT_STRUCTURED_REPLY, NBD_REPLY_SIZE, NBD_REP_ACK, NBD_REP_ERR_INVALID, NBD_REP_ERR_SHUTDOWN, NBD_REP_ERR_TOO_BIG,
@@ -67,8 +67,9 @@ function export_flags(c: Conn, i: i32): u32 {
   if ((c.c_may & NC_STRUCTURED) != 0) flags |= NBD_FLAG_SEND_DF;
   if (nbd_export_rdonly(i)) return flags | NBD_FLAG_READ_ONLY;
   flags |= NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_WRITE_ZEROES;
-  const holes = (blkdev_get(nbd_export_unit(i)).d_flags & BLKF_DISCARD) != 0;
-  return holes ? flags | NBD_FLAG_SEND_FAST_ZERO : flags;
+  const can = blkdev_get(nbd_export_unit(i)).d_flags;
+  if ((can & BLKF_RESIZE) != 0) flags |= NBD_FLAG_SEND_RESIZE;
+  return (can & BLKF_DISCARD) != 0 ? flags | NBD_FLAG_SEND_FAST_ZERO : flags;
 }
 
 function export_size(i: i32): u64 {
@@ -83,6 +84,7 @@ function use_export(c: Conn, i: i32): void {
   assert(c.c_unit >= 0, "nbd: a device that is there");
   if (nbd_export_rdonly(i)) c.c_may |= NC_RDONLY;
   if ((dev.d_flags & BLKF_DISCARD) != 0) c.c_may |= NC_HOLES;
+  if ((dev.d_flags & BLKF_RESIZE) != 0) c.c_may |= NC_RESIZE;
   // What was agreed for another export is void.
   if (c.c_metaunit != c.c_unit) c.c_may &= ~NC_META;
   c.c_phase = PH_REQUESTS;
@@ -133,8 +135,8 @@ function info_description(c: Conn, option: u32, i: i32): void {
   kput_bytes(kput_str(at, at + n, "block device "), at + n, dev.d_name, dev.d_namelen);
 }
 
-/** What the client asks to be told of export `i`: n numbers at `asked`; size and flags in any case. */
-function infos(c: Conn, option: u32, i: i32, asked: usize, n: i32): void {
+/** What the client asks to be told of export `i`: n numbers at `asked`; size and flags in any case. Was it told the block sizes? */
+function infos(c: Conn, option: u32, i: i32, asked: usize, n: i32): bool {
   let at = put16(hello_reply(c, option, NBD_REP_INFO, 12), NBD_INFO_EXPORT);
   put16(put64(at, export_size(i)), export_flags(c, i));
   let told: u32 = 0;
@@ -151,6 +153,7 @@ function infos(c: Conn, option: u32, i: i32, asked: usize, n: i32): void {
     put32(at, NBD_MAXPAYLOAD);
   }
   hello_reply(c, option, NBD_REP_ACK, 0);
+  return (told & (1 << NBD_INFO_BLOCK_SIZE)) != 0;
 }
 
 /** INFO and GO: | length u32 | name | n u16 | n × u16 | */
@@ -166,8 +169,10 @@ function info(c: Conn, option: u32, data: usize, len: i32): void {
     hello_reply(c, option, NBD_REP_ERR_UNKNOWN, 0);
     return;
   }
-  infos(c, option, i, data + 6 + namelen, n);
-  if (option == NBD_OPT_GO) use_export(c, i);
+  const sizes = infos(c, option, i, data + 6 + namelen, n);
+  if (option != NBD_OPT_GO) return;
+  use_export(c, i);
+  if (sizes) c.c_may |= NC_ALIGNED;
 }
 
 /** One option whose `len` bytes of data are at `data`. STEP_*. */

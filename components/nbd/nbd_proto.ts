@@ -60,6 +60,8 @@ export const NBD_FLAG_SEND_TRIM: u32 = 32;
 export const NBD_FLAG_SEND_WRITE_ZEROES: u32 = 64;
 export const NBD_FLAG_SEND_DF: u32 = 128;
 export const NBD_FLAG_CAN_MULTI_CONN: u32 = 256;
+/** Extension "resize": the command is understood. */
+export const NBD_FLAG_SEND_RESIZE: u32 = 512;
 export const NBD_FLAG_SEND_CACHE: u32 = 1024;
 export const NBD_FLAG_SEND_FAST_ZERO: u32 = 2048;
 
@@ -71,6 +73,8 @@ export const NBD_CMD_TRIM: u32 = 4;
 export const NBD_CMD_CACHE: u32 = 5;
 export const NBD_CMD_WRITE_ZEROES: u32 = 6;
 export const NBD_CMD_BLOCK_STATUS: u32 = 7;
+/** Extension "resize": the new size is in the place of the offset, and the length is 0. */
+export const NBD_CMD_RESIZE: u32 = 8;
 
 export const NBD_CMD_FLAG_FUA: u32 = 1;
 export const NBD_CMD_FLAG_NO_HOLE: u32 = 2;

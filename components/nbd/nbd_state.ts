@@ -5,12 +5,14 @@
  *           ── tx 64 KiB: replies and small data that wait to be sent
  *           ── outq ─► Req ─► Req    pieces that are ready to be sent, in order of completion
  *
- *      Req  = Buf (the request to the device) | Req | … and a buffer of NBD_BUFSIZE of its own
+ *      Req  = Buf (the request to the device) | Req | … and a buffer of NBD_BUFSIZE of its own, behind
+ *             which are two sectors, for those that a write covers only in part
  *
  * A request of any length is done in pieces of its one buffer, so a connection's memory is bounded.
  * A connection may always have one request; more only if enough are left for each of the others to have
  * one: a client that reads nothing cannot starve the rest, and nobody ever waits for anybody else.
  */
+import { DEV_BSIZE } from "../../kernel/abi/disk";
 import { KEVENT_SIZE } from "../../kernel/abi/event";
 import { IOVEC_SIZE } from "../../kernel/abi/socket";
 import { NBD_MAXCONNS, NBD_MAXREQS } from "rump/tunables";
@@ -19,10 +21,12 @@ import { CALLOUT_SIZE } from "../../kernel/kern/callout";
 import { kmem_alloc } from "../../kernel/kern/kmem";
 import { Pool, pool_avail, pool_getz, pool_index, pool_init, pool_put } from "../../kernel/kern/pool";
 import { NBD_BUFSIZE } from "./nbd_check";
+import { lock_init } from "./nbd_lock";
 
 export const NBD_RXSIZE: i32 = 16384;
 export const NBD_TXSIZE: i32 = 65536;
 export const NEVENTS: i32 = 64;
+const REQ_STRIDE: usize = NBD_BUFSIZE + 2 * DEV_BSIZE;
 export const ADDR_MAX: i32 = 112;
 
 /** c_phase: the client's flags, its options, its requests; going as soon as all is said; gone. */
@@ -90,6 +94,14 @@ export class Req {
   r_cookie: u64;
   r_type: u32;
   r_flags: u32;
+  /** Device, while the request has its lock or waits for it; RL_*. */
+  r_unit: i32;
+  r_lock: i32;
+  /** What is being done of the piece of a write: WS_*, BIO_*. */
+  r_step: i32;
+  r_op: i32;
+  /** The piece begins that many bytes into its first sector, and its data into the buffer. */
+  r_skew: u32;
   /** Where the piece under way begins, in bytes, its length, and what comes after it. */
   r_off: u64;
   r_n: u32;
@@ -133,6 +145,8 @@ export class NbdState {
   sa: usize;
   addr: usize;
   addrlen: i32;
+  /** A lock for each device (nbd_lock.ts). */
+  locks: usize;
   /** Scratch for d_status. */
   nsect: u64;
   /** Index of nbd_iodone, for the device. */
@@ -159,7 +173,8 @@ export function nbd_state_init(): void {
   nb.reqs = pool_init("nbd_req", BUF_SIZE + <u32>offsetof<Req>(), NBD_MAXREQS, 16);
   nb.rx = pool_init("nbd_rx", NBD_RXSIZE, NBD_MAXCONNS, 64);
   nb.tx = pool_init("nbd_tx", NBD_TXSIZE, NBD_MAXCONNS, 64);
-  nb.data = kmem_alloc(<usize>NBD_MAXREQS * NBD_BUFSIZE, 4096, "nbd_data");
+  nb.data = kmem_alloc(<usize>NBD_MAXREQS * REQ_STRIDE, 4096, "nbd_data");
+  nb.locks = lock_init();
   nb.events = kmem_alloc(<usize>NEVENTS * KEVENT_SIZE, 8, "nbd");
   nb.change = kmem_alloc(KEVENT_SIZE, 8, "nbd");
   nb.iov = kmem_alloc(2 * IOVEC_SIZE, 8, "nbd");
@@ -175,6 +190,11 @@ export function req_buf(r: Req): Buf {
   return changetype<Buf>(changetype<usize>(r) - BUF_SIZE);
 }
 
+/** Where the data of the piece of `r` is. */
+export function req_at(r: Req): usize {
+  return r.r_data + r.r_skew;
+}
+
 /** A request for `c`, or 0 if it may not have another one now. */
 export function req_alloc(c: Conn, most: i32): Req {
   // One is kept for each connection that has none, and for each that may still come.
@@ -184,7 +204,7 @@ export function req_alloc(c: Conn, most: i32): Req {
   assert(p != 0, "nbd: no request for a connection without one");
   const r = changetype<Req>(p + BUF_SIZE);
   r.r_conn = c;
-  r.r_data = nb.data + <usize>pool_index(nb.reqs, p) * NBD_BUFSIZE;
+  r.r_data = nb.data + <usize>pool_index(nb.reqs, p) * REQ_STRIDE;
   if (c.c_nreqs++ == 0) nb.nidle--;
   return r;
 }

@@ -17,7 +17,7 @@ import {
   NBD_CHUNK_MAGIC, NBD_CMD_BLOCK_STATUS, NBD_CMD_READ, NBD_REPLY_BLOCK_STATUS, NBD_REPLY_ERROR, NBD_REPLY_FLAG_DONE,
   NBD_REPLY_OFFSET_DATA, NBD_REPLY_OFFSET_HOLE, NBD_SIMPLE_MAGIC, put16, put32, put64,
 } from "./nbd_proto";
-import { Conn, NBD_TXSIZE, NOREQ, RP_DATA, RP_HOLE, RP_STATUS, Req, nb, req_free } from "./nbd_state";
+import { Conn, NBD_TXSIZE, NOREQ, RP_DATA, RP_HOLE, RP_STATUS, Req, nb, req_at, req_free } from "./nbd_state";
 
 /** Data up to this many bytes is copied, to be sent with what is around it. */
 const SMALL: u32 = 16384;
@@ -116,12 +116,12 @@ export function tx_pump(c: Conn): bool {
     const at = c.c_tx + c.c_txlen;
     c.c_txlen += <i32>(put_header(r, at) - at);
     if (small) {
-      memory.copy(c.c_tx + c.c_txlen, r.r_data, r.r_n);
+      memory.copy(c.c_tx + c.c_txlen, req_at(r), r.r_n);
       c.c_txlen += r.r_n;
     } else if (data) {
       c.c_out = r;
-      c.c_dat = r.r_data;
-      c.c_datend = r.r_data + r.r_n;
+      c.c_dat = req_at(r);
+      c.c_datend = req_at(r) + r.r_n;
       return true;
     }
     piece_sent(r);

@@ -19,7 +19,7 @@ import { BIO_ZERO, BLK_DATA, BLK_HOLE, BLK_ZERO, DEV_BSHIFT } from "../../kernel
 import { EBUSY, EINVAL, ENFILE, ENOSPC, EROFS } from "../../kernel/abi/errno";
 import { BIO_DISCARD, BIO_FLUSH, BIO_READ, BIO_WRITE } from "../../kernel/abi/rump";
 import { Args, arg_key, arg_next, arg_number, arg_value_is } from "../../kernel/dev/blkargs";
-import { BLKF_DISCARD, BLKF_LOCKED, BLKF_SYNC, BlkDriver, Blkdev, blkdev_attach, blkdev_get, blkdev_lookup, blkdriver_attach } from "../../kernel/dev/blkdev";
+import { BLKF_DISCARD, BLKF_LOCKED, BLKF_RESIZE, BLKF_SYNC, BlkDriver, Blkdev, blkdev_attach, blkdev_get, blkdev_lookup, blkdriver_attach } from "../../kernel/dev/blkdev";
 import { Buf, bio_complete } from "../../kernel/dev/buf";
 import { cprng_fast64 } from "../../kernel/kern/cprng";
 import { kmem_alloc, kobj } from "../../kernel/kern/kmem";
@@ -319,7 +319,7 @@ function ramdisk_alloc(): RamDisk {
   rdv_create(vol, 0, RD_LEVEL_LZO, RD_DEDUP_WRITE);
   dev.rd_vol = vol;
   dev.rd_number = number;
-  dev.d_flags = BLKF_SYNC | BLKF_DISCARD;
+  dev.d_flags = BLKF_SYNC | BLKF_DISCARD | BLKF_RESIZE;
   dev.d_blksize = RD_BLOCK;
   return dev;
 }

@@ -24,6 +24,8 @@ export const BLKF_LOCKED: i32 = 8;
 export const BLKF_SYNC: i32 = 2;
 /** DISCARD makes holes. */
 export const BLKF_DISCARD: i32 = 4;
+/** d_resize can be asked for. */
+export const BLKF_RESIZE: i32 = 16;
 
 /** A block device. Managed layout: from kobj or pool_init_obj. */
 export abstract class Blkdev {

@@ -75,7 +75,7 @@ describe('haggling', () => {
 
 describe('requests', () => {
   test('refusals have their errors, and the next request is found', async () => {
-    const wire = await Wire.go((await server()).port, 'rd1');
+    const wire = await Wire.go((await server()).port, 'rd1', false, false, [3]);
     const end = MIB;
     const cases: [string, number, number, number, number, number][] = [
       ['read beyond the end', CMD.read, end - 512, 1024, 0, E.inval], ['trim beyond the end', CMD.trim, end, 512, 0, E.inval],
@@ -197,21 +197,6 @@ describe('connections', () => {
     for (const wire of [...wires, late, more]) wire.close();
     await sleep(100);
     const wire = await Wire.go(port, 'rd1');
-    wire.close();
-  });
-
-  test('a resize is seen by the next client, and obeyed by those there are', async () => {
-    const { port } = await serveNbd(['-b', 'rd0,size=1M', '--name', `nbd-resize-${process.pid}`]);
-    const wire = await Wire.go(port, 'rd0');
-    const { ok } = await import('./rig');
-    const { cli } = await import('../lib/tree');
-    await ok(process.execPath, [cli, 'disk', 'resize', 'rd0', '2M', '--instance', `nbd-resize-${process.pid}`]);
-    wire.request(CMD.read, 1, MIB, 512);
-    assert.equal((await wire.reply(512)).error, 0);
-    const next = await Wire.greet(port);
-    const replies = await next.option(OPT.info, Buffer.concat([text('rd0'), u16(0)]));
-    assert.equal(Number(replies[0]!.data.readBigUInt64BE(2)), 2 * MIB);
-    next.close();
     wire.close();
   });
 

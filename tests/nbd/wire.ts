@@ -6,7 +6,7 @@ import { once } from 'node:events';
 
 export const OPT = { exportName: 1, abort: 2, list: 3, startTls: 5, info: 6, go: 7, structured: 8, listMeta: 9, setMeta: 10 };
 export const REP = { ack: 1, server: 2, info: 3, meta: 4, unsup: 0x80000001, invalid: 0x80000003, unknown: 0x80000006, tooBig: 0x80000009 };
-export const CMD = { read: 0, write: 1, disc: 2, flush: 3, trim: 4, cache: 5, zeroes: 6, status: 7 };
+export const CMD = { read: 0, write: 1, disc: 2, flush: 3, trim: 4, cache: 5, zeroes: 6, status: 7, resize: 8 };
 
 export const u16 = (n: number): Buffer => { const b = Buffer.alloc(2); b.writeUInt16BE(n); return b; };
 export const u32 = (n: number): Buffer => { const b = Buffer.alloc(4); b.writeUInt32BE(n); return b; };
@@ -44,12 +44,12 @@ export class Wire {
     return wire;
   }
 
-  /** … and with export `name` in use. */
-  static async go(port: number, name: string, structured = false, meta = false): Promise<Wire> {
+  /** … and with export `name` in use. @param infos what it asks to be told of it: 3 = block sizes */
+  static async go(port: number, name: string, structured = false, meta = false, infos: number[] = []): Promise<Wire> {
     const wire = await Wire.greet(port);
     if (structured) await wire.option(OPT.structured);
     if (meta) await wire.option(OPT.setMeta, Buffer.concat([text(name), u32(1), text('base:allocation')]));
-    const replies = await wire.option(OPT.go, Buffer.concat([text(name), u16(0)]));
+    const replies = await wire.option(OPT.go, Buffer.concat([text(name), u16(infos.length), ...infos.map(u16)]));
     if (replies.at(-1)!.type !== REP.ack) throw new Error(`GO ${name}: ${replies.at(-1)!.type}`);
     return wire;
   }
