@@ -33,20 +33,29 @@ function kept(root: string, wasmFile: string, stampFile: string): Uint8Array | n
   }
 }
 
+/** What `spec` says in place of gen/rump/: its line "@role NAME COMPONENT" chooses another provider of a role. */
+function otherRoles(root: string, spec: string): Map<string, string> {
+  const said = readFileSync(join(root, spec), 'utf8').matchAll(/^ \* @role (\w+) (\w+)$/gm);
+  return new Map([...said].map(([, role, component]) => [`gen/rump/${role}.ts`, `export * from "../../components/${component}/${component}";\n`]));
+}
+
 /** Compile `spec` (relative to the root), or take what is kept; rejects with the compiler's words. */
 export async function compileSpec(root: string, spec: string): Promise<Uint8Array> {
   const base = join(root, 'build/specs', spec.replace(/\.ts$/, ''));
   const old = kept(root, `${base}.wasm`, `${base}.json`);
   if (old) return old;
   const inputs = Object.fromEntries(TOOLS.map((file) => [file, hashOf(root, file)]));
+  const roles = otherRoles(root, spec);
   const out = new Map<string, Uint8Array | string>();
   const stderr = asc.createMemoryStream();
   const { error } = await asc.main([spec, '--baseDir', root, '--config', join(root, CONFIG)], {
     readFile(name, from) {
       const path = resolve(from, name);
       if (!existsSync(path)) return null;
-      const text = readFileSync(path, 'utf8');
       const file = relative(root, path).split(sep).join('/');
+      const chosen = roles.get(file);
+      if (chosen !== undefined) return chosen;
+      const text = readFileSync(path, 'utf8');
       if (!file.startsWith('node_modules/')) inputs[file] = sha256(text);
       return text;
     },

@@ -4,7 +4,8 @@
  * Time stands still at one second after boot and noon of 2020-01-01 UTC unless a spec moves it,
  * entropy is a fixed sequence, there are no parameters, the console and the log are kept for the
  * report of a failure, a panic throws. A hypercall that is not known here (a component's own) answers
- * -ENOSYS, so that a spec of a component's pure parts links.
+ * -ENOSYS, so that a spec of a component's pure parts links. A spec that exports `mock_NAME` is asked
+ * instead of the host when NAME is called.
  */
 const WALL_US = 1_577_880_000_000_000n;
 const MONOTONIC_US = 1_000_000n;
@@ -14,12 +15,13 @@ const ENOSYS = 78;
 /**
  * @typedef {object} SpecHost
  * @property {WebAssembly.Memory | null} memory set once the module is there
+ * @property {Record<string, unknown>} exports the module's, once it is there
  * @property {string[]} log what the image wrote
  */
 
 /** @returns {SpecHost} */
 export function specHost() {
-  return { memory: null, log: [] };
+  return { memory: null, exports: {}, log: [] };
 }
 
 /**
@@ -103,7 +105,11 @@ export function mockImports(host, module) {
   for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
     if (kind !== 'function' || from === 'env' || from === 'rtrace' || from === '__aspect') continue;
     imports[from] ??= {};
-    imports[from][name] = known[from]?.[name] ?? (() => -ENOSYS);
+    const host_ = known[from]?.[name] ?? (() => -ENOSYS);
+    imports[from][name] = (/** @type {unknown[]} */ ...args) => {
+      const own = host.exports[`mock_${name}`];
+      return typeof own === 'function' ? own(...args) : host_(...args);
+    };
   }
   return imports;
 }

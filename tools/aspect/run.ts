@@ -24,6 +24,7 @@ export async function runSpec(spec: string, binary: Uint8Array, names: RegExp): 
   const imports = context.createImports(mockImports(host, new WebAssembly.Module(binary)));
   const module = await instantiate(binary, imports as Parameters<typeof instantiate>[1]);
   host.memory = module.exports.memory as unknown as WebAssembly.Memory;
+  host.exports = module.exports as Record<string, unknown>;
   context.run(module as unknown as Parameters<typeof context.run>[0]);
   const tests: SpecResult['tests'] = [];
   const visit = (node: TestNode): void => {
