@@ -17,7 +17,7 @@ import {
   BLK_HOLE, BLK_STATUS_MAX, BLK_ZERO, DEV_BSIZE, DISK_CLOSE, DISK_CTL, DISK_DISCARD, DISK_DONE, DISK_OPEN, DISK_READ, DISK_STATUS,
   DISK_SYNC, DISK_WRITE, DISK_ZERO,
 } from '../../kernel/abi/disk';
-import { EAGAIN, EINPROGRESS } from '../../kernel/abi/errno';
+import { EAGAIN, EBUSY, EINPROGRESS } from '../../kernel/abi/errno';
 import { SYS_diskctl } from '../../kernel/abi/syscall';
 import { type DiskInfo, parseList, parseTable } from './diskText.user';
 
@@ -42,6 +42,8 @@ export type Status = 'data' | 'hole' | 'zero';
 
 /** Numbers and words of a table with one "name value" a line. */
 export type DiskStats = Record<string, number | string>;
+
+const turn = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve); });
 
 const words = (options: Partial<DiskOptions>): string =>
   Object.entries(options).filter(([, value]) => value !== undefined).map(([key, value]) => ` ${key}=${value}`).join('');
@@ -135,16 +137,26 @@ export class Disk {
     return [sector | 0, Math.floor(sector / 2 ** 32)];
   }
 
-  /** A call whose result may come later. */
-  async #finish(result: number, what: string): Promise<number> {
-    let now = result;
+  /**
+   * A call whose result may come later, or that must wait for others. What it reads is in the exchange
+   * area only at that moment.
+   * @param start makes the call, with all that it needs in the exchange area
+   * @param take called with the result when it is there
+   */
+  async #finish(what: string, start: () => number, take: (result: number) => void = () => {}): Promise<number> {
+    let now = start();
+    while (now === -EBUSY) {
+      await turn();
+      now = start();
+    }
     if (now === -EINPROGRESS) {
       do {
-        await new Promise((resolve) => { setImmediate(resolve); });
+        await turn();
         now = this.disks.raw(DISK_DONE, this.unit);
       } while (now === -EAGAIN);
     }
     if (now < 0) throw new SystemError(now, what, { path: this.name });
+    take(now);
     return now;
   }
 
@@ -154,9 +166,10 @@ export class Disk {
     for (let at = 0; at < length;) {
       const want = Math.min(PIECE, length - at);
       const [low, high] = this.#sector(offset + at);
-      const got = await this.#finish(this.disks.raw(DISK_READ, this.unit, low, high, sys.data, want), 'read');
-      out.set(sys.u8.subarray(sys.data, sys.data + got), at);
-      at += got; // fewer than wanted: the next call says why
+      // Fewer than wanted: the next call says why.
+      at += await this.#finish('read', () => this.disks.raw(DISK_READ, this.unit, low, high, sys.data, want), (got) => {
+        out.set(sys.u8.subarray(sys.data, sys.data + got), at);
+      });
     }
     return out;
   }
@@ -167,8 +180,11 @@ export class Disk {
     for (let at = 0; at < bytes.length;) {
       const want = Math.min(PIECE, bytes.length - at);
       const [low, high] = this.#sector(offset + at);
-      sys.u8.set(bytes.subarray(at, at + want), sys.data);
-      at += await this.#finish(this.disks.raw(DISK_WRITE, this.unit, low, high, sys.data, want), 'write');
+      const from = at;
+      at += await this.#finish('write', () => {
+        sys.u8.set(bytes.subarray(from, from + want), sys.data);
+        return this.disks.raw(DISK_WRITE, this.unit, low, high, sys.data, want);
+      });
     }
   }
 
@@ -185,13 +201,13 @@ export class Disk {
     for (let at = 0; at < length; at += SPAN * DEV_BSIZE) {
       const [low, high] = this.#sector(offset + at);
       const nsect = Math.min(SPAN, (length - at) / DEV_BSIZE);
-      await this.#finish(this.disks.raw(verb, this.unit, low, high, nsect), what);
+      await this.#finish(what, () => this.disks.raw(verb, this.unit, low, high, nsect));
     }
   }
 
   /** Wait until what was written is durable. */
   async sync(): Promise<void> {
-    await this.#finish(this.disks.raw(DISK_SYNC, this.unit), 'sync');
+    await this.#finish('sync', () => this.disks.raw(DISK_SYNC, this.unit));
   }
 
   /** What is at `offset`, and for how many bytes, at most `length`. */

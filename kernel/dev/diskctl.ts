@@ -10,14 +10,13 @@
  *
  * (RapidDisk's verbs, in its sense: `flush` is BLKFLSBUF of a RAM disk.) Other words go to the drivers.
  * The same commands can be asked of sysctl kern.disk, which is how `rumpwasm disk` reaches an instance.
- * Transfers: one at a time for each device; a device that is done later answers -EINPROGRESS, and
- * DISK_DONE tells the result.
+ * Transfers: see disktransfer.ts.
  */
 import {
   BIO_ZERO, BLK_STATUS_MAX, DEV_BSHIFT, DISK_CLOSE, DISK_CTL, DISK_DISCARD, DISK_DONE, DISK_OPEN, DISK_READ, DISK_STATUS,
   DISK_SYNC, DISK_WRITE, DISK_ZERO,
 } from "../abi/disk";
-import { EAGAIN, EBADF, EBUSY, EFAULT, EINPROGRESS, EINVAL, ENOSPC, ENOSYS, ENXIO, EOPNOTSUPP, EROFS } from "../abi/errno";
+import { EBADF, EFAULT, EINVAL, ENOSPC, ENOSYS, ENXIO, EOPNOTSUPP, EROFS } from "../abi/errno";
 import { BIO_DISCARD, BIO_FLUSH, BIO_READ, BIO_WRITE, CTLFLAG_RW } from "../abi/rump";
 import { SYS_diskctl } from "../abi/syscall";
 import { DEV_MAXDEVS } from "rump/tunables";
@@ -27,10 +26,10 @@ import { sysent_set } from "../kern/syscall";
 import { sysctl_fn } from "../kern/sysctl";
 import { Args, ARGS_SIZE, arg_is, arg_key, arg_next, arg_number, args_init } from "./blkargs";
 import {
-  BLKF_LOCKED, BLKF_RDONLY, BlkDriver, Blkdev, blkdev_close, blkdev_detach, blkdev_get, blkdev_lookup, blkdev_open, blkdriver_for,
+  BLKF_LOCKED, BLKF_RDONLY, BlkDriver, Blkdev, blkdev_detach, blkdev_get, blkdev_lookup, blkdev_open, blkdriver_for,
   blkdriver_next,
 } from "./blkdev";
-import { B_DONE, BUF_SIZE, Buf, bio_prepare, bio_submit } from "./buf";
+import { disktransfer, disktransfer_close, disktransfer_done, disktransfer_init } from "./disktransfer";
 
 const VERB_LIST: i32 = 1;
 const VERB_ATTACH: i32 = 2;
@@ -44,8 +43,6 @@ const VERB_STAT: i32 = 9;
 
 @unmanaged
 class DiskctlState {
-  /** One request for each unit. */
-  bufs: usize;
   args: usize;
   /** Scratch of DISK_STATUS. */
   nsect: u64;
@@ -56,8 +53,8 @@ let dc: DiskctlState = changetype<DiskctlState>(0);
 /** Boot. */
 export function diskctl_init(): void {
   dc = changetype<DiskctlState>(kmem_alloc(offsetof<DiskctlState>(), 8, "diskctl"));
-  dc.bufs = kmem_alloc(<usize>DEV_MAXDEVS * BUF_SIZE, 16, "diskctl");
   dc.args = kmem_alloc(ARGS_SIZE, 8, "diskctl");
+  disktransfer_init();
   sysent_set(SYS_diskctl, sys_diskctl);
   sysctl_fn("kern.disk", sysctl_disk, CTLFLAG_RW);
 }
@@ -168,30 +165,6 @@ export function diskctl_command(text: usize, len: i32, at: usize, end: usize): i
   return unit < 0 ? unit : device_command(blkdev_get(unit), verb, a, at, end);
 }
 
-function buf_of(unit: i32): Buf {
-  return changetype<Buf>(dc.bufs + <usize>unit * BUF_SIZE);
-}
-
-/** The result of a request that is done: bytes (0 for those without data), or -errno. */
-function result_of(bp: Buf): i32 {
-  bp.b_dev = changetype<Blkdev>(0);
-  if (bp.b_op != BIO_READ && bp.b_op != BIO_WRITE) return bp.b_error;
-  const done = <i32>(bp.b_bcount - bp.b_resid);
-  return done > 0 || bp.b_error == 0 ? done : bp.b_error;
-}
-
-/** Start a request on open device `unit`; its result, or -EINPROGRESS. */
-function transfer(unit: i32, op: i32, blkno: u64, data: usize, bytes: u32, nsect: u32): i32 {
-  const dev = blkdev_get(unit);
-  if (changetype<usize>(dev) == 0 || dev.d_nopen == 0) return -EBADF;
-  const bp = buf_of(unit);
-  if (changetype<usize>(bp.b_dev) != 0) return -EBUSY;
-  bio_prepare(bp, op, 0, blkno, data, bytes, 0, 0);
-  if (bytes == 0) bp.b_nsect = nsect;
-  bio_submit(dev, bp);
-  return (bp.b_flags & B_DONE) != 0 ? result_of(bp) : -EINPROGRESS;
-}
-
 /** What is at `nsect` sectors from `at` on. */
 function status(unit: i32, at: u64, nsect: u32): i32 {
   const dev = blkdev_get(unit);
@@ -209,19 +182,14 @@ function sys_diskctl(verb: i32, a1: i32, a2: i32, a3: i32, a4: i32, a5: i32): i3
       if (!useracc(a1, a2) || !useracc(a3, a4)) return -EFAULT;
       return diskctl_command(a1, a2, a3, <usize>a3 + <usize>a4);
     case DISK_OPEN: return useracc(a1, a2) ? blkdev_open(a1, a2) : -EFAULT;
-    case DISK_CLOSE: return blkdev_close(a1);
-    case DISK_READ: return useracc(a4, a5) ? transfer(a1, BIO_READ, at, a4, a5, 0) : -EFAULT;
-    case DISK_WRITE: return useracc(a4, a5) ? transfer(a1, BIO_WRITE, at, a4, a5, 0) : -EFAULT;
-    case DISK_DISCARD: return transfer(a1, BIO_DISCARD, at, 0, 0, a4);
-    case DISK_ZERO: return transfer(a1, BIO_ZERO, at, 0, 0, a4);
-    case DISK_SYNC: return transfer(a1, BIO_FLUSH, 0, 0, 0, 0);
+    case DISK_CLOSE: return disktransfer_close(a1);
+    case DISK_READ: return useracc(a4, a5) ? disktransfer(a1, BIO_READ, at, a4, a5, 0) : -EFAULT;
+    case DISK_WRITE: return useracc(a4, a5) ? disktransfer(a1, BIO_WRITE, at, a4, a5, 0) : -EFAULT;
+    case DISK_DISCARD: return disktransfer(a1, BIO_DISCARD, at, 0, 0, a4);
+    case DISK_ZERO: return disktransfer(a1, BIO_ZERO, at, 0, 0, a4);
+    case DISK_SYNC: return disktransfer(a1, BIO_FLUSH, 0, 0, 0, 0);
     case DISK_STATUS: return status(a1, at, a4);
-    case DISK_DONE: {
-      if (changetype<usize>(blkdev_get(a1)) == 0) return -EBADF;
-      const bp = buf_of(a1);
-      if (changetype<usize>(bp.b_dev) == 0) return -EINVAL;
-      return (bp.b_flags & B_DONE) != 0 ? result_of(bp) : -EAGAIN;
-    }
+    case DISK_DONE: return disktransfer_done(a1);
     default: return -ENOSYS;
   }
 }

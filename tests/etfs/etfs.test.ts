@@ -71,6 +71,28 @@ describe('etfs', () => {
     assert.equal(disks.list()[0]!.name, 'hd0');
   });
 
+  test('several transfers at a time, and other calls beside them: nobody sees what belongs to another', async () => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const contents = names.map((_, i) => Buffer.alloc(512 * KIB, `contents of file ${i} `));
+    const paths = names.map((name, i) => { const path = file(name, 512 * KIB); writeFileSync(path, contents[i]!); return path; });
+    const { disks } = await start(Object.fromEntries(names.map((name, i) => [name, paths[i]!])), names.join('; '));
+    const all = names.map((name) => disks.open(name));
+    const noise = setInterval(() => { for (let i = 0; i < 50; i++) disks.list(); }, 0).unref();
+    const got = await Promise.all(all.map((disk) => disk.read(0, 512 * KIB)));
+    got.forEach((bytes, i) => assert.ok(bytes.equals(contents[i]!), `read of ${names[i]}`));
+    const written = names.map((_, i) => Buffer.alloc(512 * KIB, `what is written to ${i} `));
+    const work = all.map((disk, i) => disk.write(0, written[i]!));
+    disks.list();
+    await Promise.all(work);
+    paths.forEach((path, i) => assert.ok(readFileSync(path).equals(written[i]!), `write to ${names[i]}`));
+    // Two users of one device wait for each other.
+    const [first] = all;
+    const both = await Promise.all([first!.read(0, 256 * KIB), first!.read(256 * KIB, 256 * KIB), first!.sync()]);
+    assert.ok(Buffer.concat([both[0], both[1]]).equals(written[0]!));
+    clearInterval(noise);
+    for (const disk of all) disk.close();
+  });
+
   test('errors of the host are errors of the device', async () => {
     const path = file('short', 64 * KIB);
     const { disks } = await start({ hd0: path, ro: { path, readOnly: true } }, 'hd0; ro');
