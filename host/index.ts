@@ -29,6 +29,7 @@ export { DgramSocket } from './api/dgram';
 export { Pinger, type PingOptions, type PingReply, type PingSummary, type PingTrouble } from './api/ping';
 export type { SockAddress } from './api/sockaddr';
 export type { Kevent } from './api/sysSockets';
+export { tcpInfo, type TcpInfo } from './api/tcpInfo';
 export type { SysctlNode, SysctlValue } from './api/sysctl';
 export type { BlockStore } from './bio';
 export { fault, type FaultCounters, type Faults } from './netdev/fault';

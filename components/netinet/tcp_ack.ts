@@ -118,6 +118,7 @@ export function tcp_ack_new(tp: Tcpcb): void {
   const data = min(acked, cc);
   // What sbdrop takes away and snd_una move together: offsets into so_snd count from snd_una.
   sbdrop(so.so_snd, data);
+  tp.t_acked_data += <u64>data;
   tp.snd_una = seg.seg_ack;
   if (th.SEQ_LT(tp.snd_nxt, tp.snd_una)) tp.snd_nxt = tp.snd_una;
   if (th.SEQ_LT(tp.snd_up, tp.snd_una)) tp.snd_up = tp.snd_una;

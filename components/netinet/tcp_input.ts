@@ -21,6 +21,7 @@ import { Inpcb, in_pcblookup_conn, in_pcblookup_wild } from "./in_pcb";
 import { IP_DST, IP_SRC, IP_TOS, IP_TTL } from "./ip";
 import * as th from "./tcp";
 import { tcp_ack_new } from "./tcp_ack";
+import { tcp_info_received } from "./tcp_info";
 import { tcp_listen_input } from "./tcp_listen";
 import { TOF_TS, tcp_dooptions, tcpopt } from "./tcp_options";
 import { tcp_output } from "./tcp_output";
@@ -111,6 +112,7 @@ export function tcp_input(m0: Mbuf, iphlen: i32): void {
     } else if (tp.t_state == v.TCPS_CLOSED) {
       tcp_dropwithreset();
     } else {
+      tcp_info_received(tp, seg.ti_len);
       // RFC 7323 §2.2: the window of a SYN is never scaled.
       const scale = (seg.ti_flags & th.TH_SYN) != 0 ? 0 : tp.snd_scale;
       seg.seg_wnd = seg.seg_wnd_raw << <u32>scale;
@@ -177,7 +179,7 @@ export function tcp_indata(tp: Tcpcb, so: Socket): void {
 export function tcp_oweack(tp: Tcpcb): void {
   const seg = tcps.seg;
   const two = <u32>seg.ti_len > tp.t_maxseg || tp.rcv_nxt - tp.last_ack_sent >= tp.t_maxseg << 1;
-  if (two || tcps.delack_us == 0) {
+  if (two || tcps.delack_us == 0 || (tp.t_flags & v.TF_QUICKACK) != 0) {
     tp.t_flags |= v.TF_ACKNOW;
     return;
   }

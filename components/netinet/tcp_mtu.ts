@@ -23,7 +23,8 @@ const MTU_FLOOR: i32 = 296;
 /** Largest IP packet. */
 const IP_MAXPACKET: u32 = 65535;
 
-function tcp_pathmtu(tp: Tcpcb): i32 {
+/** MTU of the path as it is known now. */
+export function tcp_pathmtu(tp: Tcpcb): i32 {
   const inp = tp.t_inpcb;
   const rt = in_pcbroute(inp, inp.inp_faddr);
   const mtu = rt ? in_rtmtu(rt) : 576;

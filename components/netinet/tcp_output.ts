@@ -21,6 +21,7 @@ import { IP_HDRLEN } from "./ip";
 import { ip_output } from "./ip_output";
 import * as th from "./tcp";
 import { tcp_cc_idle } from "./tcp_cc";
+import { tcp_info_sent } from "./tcp_info";
 import { tcp_ourmss, tcp_tsomax } from "./tcp_mtu";
 import { tcp_synoptions, tcp_tsoption } from "./tcp_options";
 import { tcp_sendwindow } from "./tcp_recovery";
@@ -245,6 +246,8 @@ function tcp_emit(tp: Tcpcb, so: Socket, off: u32, len: i32, flags: i32, win: u3
   if (win > 0 && th.SEQ_GT(tp.rcv_nxt + win, tp.rcv_adv)) tp.rcv_adv = tp.rcv_nxt + win;
   tp.rcv_wnd = win;
   tp.last_ack_sent = tp.rcv_nxt;
+  tp.t_bytes_received += <u64>(tp.rcv_nxt - tp.t_counted_rcv);
+  tp.t_counted_rcv = tp.rcv_nxt;
   tp.t_flags &= ~(v.TF_ACKNOW | v.TF_DELACK);
   tcp_timer_disarm(tp, v.TCPT_DELACK);
   const e = ip_output(m, inp, inp.inp_laddr, inp.inp_faddr, IPPROTO_TCP, inp.inp_ttl, inp.inp_tos, true);
@@ -257,6 +260,7 @@ function tcp_sent(tp: Tcpcb, len: i32, flags: i32): void {
   tcpstat.sndtotal++;
   const start = tp.snd_nxt;
   const again = th.SEQ_LT(start, tp.snd_max);
+  tcp_info_sent(tp, len, again);
   if (len > 0) {
     if ((tp.t_flags & v.TF_FORCE) != 0 && len == 1) tcpstat.sndprobe++;
     else if (again) {

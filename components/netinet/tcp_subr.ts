@@ -8,6 +8,7 @@
  */
 import { ECONNREFUSED, ECONNRESET, EHOSTUNREACH, EMSGSIZE, ETIMEDOUT } from "../../kernel/abi/errno";
 import { IPPROTO_TCP } from "../../kernel/abi/inet";
+import { TCP_INFO_SIZE } from "../../kernel/abi/tcp_info";
 import { NETINET_MAXTCPCB } from "rump/tunables";
 import { cprng_strong } from "../../kernel/kern/cprng";
 import { getmicrouptime } from "../../kernel/kern/clock";
@@ -49,6 +50,7 @@ export function tcp_init(): i32 {
   s.info = in_pcbinfo_create(NETINET_MAXTCPCB, IPPROTO_TCP, "tcp_inpcb");
   s.secret = kmem_alloc(32, 16, "tcp");
   cprng_strong(s.secret, 32);
+  s.info_buf = kmem_alloc(TCP_INFO_SIZE, 8, "tcp");
   s.seg = changetype<Tcpseg>(kmem_alloc(offsetof<Tcpseg>(), 64, "tcp"));
   so_setreclaim(tcp_tw_recycle);
   tcp_stat_boot();
@@ -131,6 +133,7 @@ export function tcp_sendseqinit(tp: Tcpcb, iss: u32): void {
 export function tcp_rcvseqinit(tp: Tcpcb, irs: u32): void {
   tp.irs = irs;
   tp.rcv_nxt = irs + 1;
+  tp.t_counted_rcv = irs + 1;
   // What our SYN announced, if one went; its window field is not scaled (RFC 7323 §2.2).
   tp.rcv_adv = irs + 1 + min(tp.rcv_wnd, th.TCP_MAXWIN);
   tp.rcv_up = irs + 1;
@@ -157,12 +160,20 @@ export function tcp_close(tp: Tcpcb): void {
   if ((so.so_state & SS_NOFDREF) != 0) sofree(so);
 }
 
+/** RFC 9293 §3.10.5: in which states ABORT sends a reset. In the others the peer has no use for it. */
+function tcp_needreset(state: i32): bool {
+  return state >= v.TCPS_SYN_RECEIVED && state != v.TCPS_CLOSING && state != v.TCPS_LAST_ACK && state != v.TCPS_TIME_WAIT;
+}
+
 /** End it with `error` for the user, telling the peer if it knows of us (a reset). */
 export function tcp_drop(tp: Tcpcb, error: i32): void {
   const so = tp.t_inpcb.inp_so;
-  if (tp.t_state >= v.TCPS_SYN_RECEIVED && tp.t_state != v.TCPS_TIME_WAIT) {
+  if (tcp_needreset(tp.t_state)) {
     tcpstat.drops++;
-    tcp_respond(tp, tp.snd_nxt, tp.rcv_nxt, th.TH_RST | th.TH_ACKF);
+    // SND.NXT, but nothing beyond the peer's window, where it would be dropped.
+    const edge = tp.snd_una + tp.snd_wnd;
+    const out = tp.t_state > v.TCPS_SYN_RECEIVED && th.SEQ_GT(tp.snd_max, edge);
+    tcp_respond(tp, out ? edge : tp.snd_max, tp.rcv_nxt, th.TH_RST | th.TH_ACKF);
   } else {
     tcpstat.conndrops++;
   }
@@ -213,6 +224,7 @@ export function tcp_respond(tp: Tcpcb, seq: u32, ack: u32, flags: i32): void {
   tcp_header(m, inp.inp_lport, inp.inp_fport, seq, ack, flags, min(win, th.TCP_MAXWIN), optlen);
   tcp_setcsum(m, inp.inp_laddr, inp.inp_faddr, m.ph_len);
   tcpstat.sndtotal++;
+  tp.t_segs_out++;
   if ((flags & th.TH_RST) != 0) tcpstat.sndrst++;
   else tcpstat.sndctrl++;
   ip_output(m, inp, inp.inp_laddr, inp.inp_faddr, IPPROTO_TCP, inp.inp_ttl, inp.inp_tos, true);

@@ -29,6 +29,7 @@ export const TCP_MAXRXTSHIFT: i32 = 12;
 export const TCP_MAXSYNSHIFT: i32 = 7;
 const PERSIST_MIN_US: i64 = 500000;
 const PERSIST_MAX_US: i64 = 60000000;
+const CORK_MAX_US: i64 = 200000;
 /** Connection establishment: beyond the last SYN. */
 export const TCP_KEEPINIT_US: i64 = 260000000;
 
@@ -60,7 +61,7 @@ export function tcp_canceltimers(tp: Tcpcb): void {
 /** Arm the retransmission timer with the present RTO (RFC 6298 §5.1). */
 export function tcp_rexmt_arm(tp: Tcpcb): void {
   tp.t_flags &= ~v.TF_PERSIST;
-  tcp_timer_arm(tp, v.TCPT_REXMT, tcp_backoff_us(tp));
+  tcp_timer_arm(tp, v.TCPT_REXMT, user_timeout_clamp(tp, tcp_backoff_us(tp)));
 }
 
 /** The window is closed and data waits: probe it, backing off (RFC 9293 §3.8.6.1 MUST-36, SHLD-30). */
@@ -69,7 +70,9 @@ export function tcp_setpersist(tp: Tcpcb): void {
   if (us < PERSIST_MIN_US) us = PERSIST_MIN_US;
   if (us > PERSIST_MAX_US) us = PERSIST_MAX_US;
   tp.t_flags |= v.TF_PERSIST;
-  tcp_timer_arm(tp, v.TCPT_REXMT, us);
+  // Not a closed window but a cork: TCP_NOPUSH's limit, an override time within RFC 9293 §3.8.6.2.1's 0.1 to 1 s.
+  if ((tp.t_flags & v.TF_NOPUSH) != 0 && tp.snd_wnd > 0) us = CORK_MAX_US;
+  tcp_timer_arm(tp, v.TCPT_REXMT, user_timeout_clamp(tp, us));
   if (tp.t_rxtshift < TCP_MAXRXTSHIFT) tp.t_rxtshift++;
 }
 
@@ -77,6 +80,13 @@ export function tcp_setpersist(tp: Tcpcb): void {
 function user_timeout_passed(tp: Tcpcb): bool {
   return tp.t_user_timeout_us != 0 && tp.t_una_since_us != 0 &&
     getmicrouptime() - tp.t_una_since_us >= tp.t_user_timeout_us;
+}
+
+/** `us`, or less: the timer runs when the user's limit is over. */
+function user_timeout_clamp(tp: Tcpcb, us: i64): i64 {
+  if (tp.t_user_timeout_us == 0 || tp.t_una_since_us == 0) return us;
+  const left = tp.t_una_since_us + tp.t_user_timeout_us - getmicrouptime();
+  return left >= us ? us : left > 0 ? left : 1;
 }
 
 function tcp_timer_rexmt(arg: usize): void {
@@ -181,7 +191,9 @@ function tcp_timer_keep(arg: usize): void {
     return;
   }
   const cnt = tp.t_keepcnt != 0 ? tp.t_keepcnt : tcps.keepcnt;
-  if (tp.t_keepprobes >= cnt) {
+  // RFC 5482 §2: the user's timeout, where there is one, decides instead of the count of probes.
+  const dead = tp.t_user_timeout_us != 0 ? tp.t_keepprobes > 0 && idle >= tp.t_user_timeout_us : tp.t_keepprobes >= cnt;
+  if (dead) {
     tcpstat.keepdrops++;
     tcp_drop(tp, ETIMEDOUT);
     return;
@@ -196,12 +208,15 @@ function tcp_timer_keep(arg: usize): void {
 /** Data or an ACK came in: the connection lives. */
 export function tcp_keepalive_touch(tp: Tcpcb): void {
   tp.t_rcvtime_us = getmicrouptime();
+  if (tp.t_keepprobes == 0) return;
+  // A probe was answered: the next is due after the idle time, not after the interval of probes.
   tp.t_keepprobes = 0;
+  tcp_keepalive_start(tp);
 }
 
 /** SO_KEEPALIVE was set, or its times changed. */
 export function tcp_keepalive_start(tp: Tcpcb): void {
-  if (tp.t_state < v.TCPS_ESTABLISHED) return;
+  if (tp.t_state < v.TCPS_ESTABLISHED || tp.t_state > v.TCPS_CLOSE_WAIT) return;
   const idle = getmicrouptime() - tp.t_rcvtime_us;
   const left = tcp_keepidle_us(tp) - idle;
   tcp_timer_arm(tp, v.TCPT_KEEP, left > 0 ? left : 1);

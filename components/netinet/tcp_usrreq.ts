@@ -79,8 +79,10 @@ export class TcpProto extends Protosw {
       tcp_close(tp);
       return;
     }
+    // SO_LINGER of no time is ABORT (RFC 9293 §3.10.5), in whatever state.
+    const abort = (so.so_options & SO_LINGER) != 0 && so.so_linger == 0;
     // RFC 9293 §3.6.1 (RFC 2525 §2.17): unread data is lost to the user; the peer is told by a reset.
-    if (so.so_rcv.sb_cc > 0 && tp.t_state != v.TCPS_TIME_WAIT) {
+    if ((so.so_rcv.sb_cc > 0 && tp.t_state != v.TCPS_TIME_WAIT) || abort) {
       so.so_error = 0;
       tcp_drop(tp, 0);
       return;
@@ -89,7 +91,10 @@ export class TcpProto extends Protosw {
   }
 
   pr_abort(so: Socket): void {
-    tcp_drop(sototcpcb(so), ECONNABORTED);
+    const tp = sototcpcb(so);
+    // The linger time is over, but all has been delivered: what is left is the wait (RFC 9293 §3.6.1 MUST-13).
+    if (tp.t_state == v.TCPS_FIN_WAIT_2 || tp.t_state == v.TCPS_TIME_WAIT) return;
+    tcp_drop(tp, ECONNABORTED);
   }
 
   pr_bind(so: Socket, sa: usize, len: i32): i32 {

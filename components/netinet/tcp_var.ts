@@ -62,6 +62,8 @@ export const TF_PERSIST: u32 = 0x20000;
 export const TF_NEEDFIN: u32 = 0x40000;
 /** rcv_up is beyond what has arrived. */
 export const TF_URGPEND: u32 = 0x80000;
+/** Acknowledge every segment at once (TCP_QUICKACK). */
+export const TF_QUICKACK: u32 = 0x10000000;
 
 @unmanaged
 export class Tcpcb {
@@ -188,6 +190,19 @@ export class Tcpcb {
   t_outside_us: i64;
   t_challenge_left: i32;
   t_challenge_period: u32;
+  /** Counts for TCP_INFO (tcp_info.ts); the receive sequence number up to which t_bytes_received counts. */
+  t_bytes_sent: u64;
+  t_bytes_retrans: u64;
+  t_bytes_received: u64;
+  t_acked_data: u64;
+  t_segs_in: u32;
+  t_segs_out: u32;
+  t_data_segs_in: u32;
+  t_data_segs_out: u32;
+  t_total_retrans: u32;
+  t_counted_rcv: u32;
+  t_lastack_us: i64;
+  t_lastrcvdata_us: i64;
   /** Those in TIME-WAIT, by age (tcp_timewait.ts). */
   t_twnext: Tcpcb;
   t_twprev: Tcpcb;
@@ -225,6 +240,8 @@ export class TcpState {
   info: Inpcbinfo;
   /** Secret of the initial sequence numbers and timestamp offsets (RFC 6528). */
   secret: usize;
+  /** Where TCP_INFO is put together. */
+  info_buf: usize;
   /** sysctl net.inet.tcp.*: see tcp_sysctl.ts for units. */
   rfc1323: i32;
   do_sack: i32;

@@ -15,6 +15,7 @@ import type { KEvents } from './kevents';
 import type { ConnectOptions } from './netArgs';
 import type { SockAddress } from './sockaddr';
 import type { Sys } from './sysSockets';
+import { type TcpInfo, tcpInfo } from './tcpInfo';
 
 /** What sockets and servers need of the kernel. */
 export interface NetContext {
@@ -80,6 +81,11 @@ export abstract class SocketBase extends Duplex {
     this.keepAlive = { enable: Boolean(enable), delayMs };
     if (this.fd >= 0) this.applySocketOptions();
     return this;
+  }
+
+  /** What TCP knows of this connection (TCP_INFO). @throws SystemError where there is none, or no more */
+  tcpInfo(): TcpInfo {
+    return tcpInfo(this.context.sys, this.fd);
   }
 
   protected applyConnectOptions(options: ConnectOptions): void {

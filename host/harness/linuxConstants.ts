@@ -101,6 +101,6 @@ export function nativeMessageFlags(flags: number): number {
 
 /** ioctl(2): requests with an integer for an answer. */
 export function nativeIoctl(request: number): number | undefined {
-  const known: Readonly<Record<number, number>> = { 0x541b: filio.FIONREAD, 0x5411: filio.FIONWRITE, 0x8905: filio.SIOCATMARK };
+  const known: Readonly<Record<number, number>> = { 0x541b: filio.FIONREAD, 0x5411: filio.FIONWRITE, 0x8905: filio.SIOCATMARK, 0x894b: filio.SIOCOUTQNSD };
   return known[request >>> 0];
 }

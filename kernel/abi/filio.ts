@@ -10,6 +10,8 @@ export const FIONBIO: i32 = -0x7ffb9982;
 export const FIOASYNC: i32 = -0x7ffb9983;
 /** Out: bytes in the send buffer. */
 export const FIONWRITE: i32 = 0x40046679;
+/** Out: bytes in the send buffer of a TCP socket that have not been sent yet. */
+export const SIOCOUTQNSD: i32 = 0x4004734b;
 /** Out: room in the send buffer. */
 export const FIONSPACE: i32 = 0x40046678;
 /** Out: 1 when the next byte to read is the urgent one (RFC 9293 §3.8.5). */

@@ -58,9 +58,13 @@ export const IPV6_TCLASS: i32 = 61;
 export const TCP_NODELAY: i32 = 1;
 export const TCP_MAXSEG: i32 = 2;
 export const TCP_KEEPIDLE: i32 = 3;
+/** Hold back short segments until it is cleared, 200 ms at most; Linux calls it TCP_CORK. */
+export const TCP_NOPUSH: i32 = 4;
+export const TCP_CORK: i32 = 4;
 export const TCP_KEEPINTVL: i32 = 5;
 export const TCP_KEEPCNT: i32 = 6;
 export const TCP_KEEPINIT: i32 = 7;
+/** struct of kernel/abi/tcp_info.ts. */
 export const TCP_INFO: i32 = 9;
 export const TCP_CONGCTL: i32 = 0x20;
 /** The same by the name that others have for it. */
@@ -69,6 +73,8 @@ export const TCP_CONGESTION: i32 = 0x20;
 export const TCP_USER_TIMEOUT: i32 = 0x41;
 /** Linux's: seconds that a listener waits for data before a connection can be accepted (its 9 is TCP_INFO here). */
 export const TCP_DEFER_ACCEPT: i32 = 0x42;
+/** Ours: acknowledge every segment at once until it is cleared. */
+export const TCP_QUICKACK: i32 = 0x43;
 
 /** Level IPPROTO_UDP: 1 = send without a checksum, receive without one (IPv4 only). */
 export const UDP_NOCKSUM: i32 = 1;

@@ -9,9 +9,9 @@
  *      iss_ahead               how far its initial sequence number is beyond what its predecessor had sent
  *      connections             how many control blocks there are     sysctl('name')
  *
- * Statements about tcpi_… are passed over while the stack has no TCP_INFO.
+ *      tcpi_NAME               the fields of TCP_INFO (kernel/abi/tcp_info.ts) of its descriptor
  */
-import { TCP_INFO, IPPROTO_TCP } from '../../kernel/abi/inet';
+import { tcpInfo } from '../../host/api/tcpInfo';
 import type { Kernel } from '../../host/kernel';
 import type { Flow } from './flow';
 
@@ -63,11 +63,12 @@ function scope(kernel: Kernel, flow: Flow | null): Record<string, unknown> {
   };
 }
 
-function hasTcpInfo(kernel: Kernel, fd: number): boolean {
+/** tcpi_NAME → value; none if the descriptor has no connection any more. */
+function infoOf(kernel: Kernel, fd: number): Record<string, number> {
   try {
-    return kernel.sys.getsockopt(fd, IPPROTO_TCP, TCP_INFO).length > 0;
+    return Object.fromEntries(Object.entries(tcpInfo(kernel.sys, fd)).map(([name, value]) => [`tcpi_${name}`, value]));
   } catch {
-    return false;
+    return {};
   }
 }
 
@@ -93,8 +94,7 @@ export function runCode(text: string, kernel: Kernel, flow: Flow | null, fd: num
     const found = /^assert\b\s*([\s\S]+)$/.exec(statement);
     if (!found) return `${statement}: only assert is understood here`;
     const expression = found[1]!;
-    if (/\btcpi_/.test(expression) && !hasTcpInfo(kernel, fd)) continue;
-    const names = scope(kernel, flow);
+    const names = { ...scope(kernel, flow), ...(/\btcpi_/.test(expression) ? infoOf(kernel, fd) : {}) };
     let result: unknown;
     try {
       // Not a boundary: scripts are sources of this tree.
