@@ -13,7 +13,8 @@
  * Addresses are u32 as they lie in the packet (network order read little-endian); ports are numbers.
  */
 import { EADDRINUSE } from "../../kernel/abi/errno";
-import { SO_REUSEADDR, SO_REUSEPORT } from "../../kernel/abi/socket";
+import { IPPROTO_TCP } from "../../kernel/abi/inet";
+import { SO_ACCEPTCONN, SO_REUSEADDR, SO_REUSEPORT } from "../../kernel/abi/socket";
 import { cprng_strong } from "../../kernel/kern/cprng";
 import { kmem_alloc } from "../../kernel/kern/kmem";
 import {
@@ -236,16 +237,20 @@ export function in_pcblookup_conn(info: Inpcbinfo, laddr: u32, lport: u32, faddr
 
 /**
  * The block without a peer that owns `laddr`:`lport`: one bound to the address before one bound to
- * any. Of several with SO_REUSEPORT the hash of the 4-tuple picks one, so that a flow stays with it.
+ * any; of streams only listeners. Of several with SO_REUSEPORT a keyed hash of the 4-tuple picks one, so
+ * that a flow stays with it.
  */
 export function in_pcblookup_wild(info: Inpcbinfo, laddr: u32, lport: u32, flow: u32): Inpcb {
   let best = changetype<Inpcb>(0);
   let bestscore: i32 = -1;
   let same: u32 = 0;
+  const stream = info.ipi_proto == IPPROTO_TCP;
   let inp = changetype<Inpcb>(load<usize>(wild_head(info, lport)));
   for (; inp; inp = inp.inp_wildnext) {
     if (<u32>inp.inp_lport != lport) continue;
     if (inp.inp_laddr != 0 && inp.inp_laddr != laddr) continue;
+    // A stream that is bound and does not listen only occupies the port: others of its group are asked.
+    if (stream && (inp.inp_so.so_options & SO_ACCEPTCONN) == 0) continue;
     const score = inp.inp_laddr != 0 ? 1 : 0;
     if (score < bestscore) continue;
     if (score > bestscore) {
@@ -256,7 +261,7 @@ export function in_pcblookup_wild(info: Inpcbinfo, laddr: u32, lport: u32, flow:
     }
     // One more with the same score: it replaces the choice with probability 1/same, by the flow's hash.
     same++;
-    if (((flow * 2654435761) >> 8) % same == 0) best = inp;
+    if (<u32>siphash13_2(info.ipi_key, flow, lport) % same == 0) best = inp;
   }
   return best;
 }
