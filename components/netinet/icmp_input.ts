@@ -10,10 +10,10 @@
  */
 import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from "../../kernel/abi/inet";
 import { ECONNREFUSED, EHOSTUNREACH } from "../../kernel/abi/errno";
-import { getmicrotime } from "../../kernel/kern/clock";
+import { kmem_alloc } from "../../kernel/kern/kmem";
 import { in_cksum } from "../../kernel/net/in_cksum";
 import { M_BCAST, M_MCAST, Mbuf, m_freem } from "../../kernel/net/mbuf";
-import { m_adj, m_makewritable, m_pullup } from "../../kernel/net/mbuf2";
+import { m_adj, m_makewritable, m_prepend, m_pullup } from "../../kernel/net/mbuf2";
 import { rtredirect } from "./in_redirect";
 import {
   ICMP_ECHO, ICMP_ECHOREPLY, ICMP_MINLEN, ICMP_PARAMPROB, ICMP_REDIRECT, ICMP_SOURCEQUENCH, ICMP_TIMXCEED,
@@ -22,19 +22,34 @@ import {
 import { Inpcb } from "./in_pcb";
 import { icmpstat } from "./in_stat";
 import * as ip from "./ip";
-import { ip_output } from "./ip_output";
+import { ip_opt_copy, ip_opt_record, ip_timestamp } from "./ip_options";
+import { ip_defttl, ip_output } from "./ip_output";
 import { TCPE_NEEDFRAG, TCPE_REFUSED, TCPE_UNREACH, tcp_ctlinput } from "./tcp_subr";
 import { udp_ctlinput } from "./udp_input";
 
-/** Turn the request in `m` (ICMP header first) into the reply and send it from `src` to `dst`. */
+@unmanaged
+class IcmpInput {
+  /** IP options of the reply that is being made, and how long they are. */
+  opts: usize;
+  optlen: i32;
+}
+
+let ici: IcmpInput = changetype<IcmpInput>(0);
+
+export function icmp_input_boot(): void {
+  ici = changetype<IcmpInput>(kmem_alloc(offsetof<IcmpInput>(), 8, "icmp"));
+  ici.opts = kmem_alloc(44, 8, "icmp");
+}
+
+/** Turn the request in `m` (ICMP header first) into the reply and send it from `src` to `dst`, behind the options in ici. */
 function icmp_reply(m0: Mbuf, type: i32, src: u32, dst: u32, tos: i32): void {
-  const m = m_makewritable(m0, m0.ph_len < 20 ? m0.ph_len : 20);
+  let m = m_makewritable(m0, m0.ph_len < 20 ? m0.ph_len : 20);
   if (!m) return;
   const p = m.m_data;
   store<u8>(p, <u8>type);
   store<u8>(p, 0, 1);
   if (type == ICMP_TSTAMPREPLY) {
-    const ms = bswap<u32>(<u32>(getmicrotime() / 1000 % 86400000));
+    const ms = ip_timestamp();
     store<u32>(p, ms, 12);
     store<u32>(p, ms, 16);
   }
@@ -44,7 +59,12 @@ function icmp_reply(m0: Mbuf, type: i32, src: u32, dst: u32, tos: i32): void {
   m.vh_flags = 0;
   m.m_flags &= ~(M_BCAST | M_MCAST);
   icmpstat.outecho++;
-  ip_output(m, changetype<Inpcb>(0), src, dst, IPPROTO_ICMP, 64, tos, false);
+  if (ici.optlen > 0) {
+    m = m_prepend(m, ici.optlen);
+    if (!m) return;
+    memory.copy(m.m_data, ici.opts, ici.optlen);
+  }
+  ip_output(m, changetype<Inpcb>(0), src, dst, IPPROTO_ICMP, ip_defttl(), tos, false, ici.optlen);
 }
 
 /** ICMP message in `m` behind an IP header of `hlen` bytes. Consumes m. */
@@ -114,6 +134,9 @@ function icmp_query(m: Mbuf, hlen: i32, type: i32): void {
     m_freem(m);
     return;
   }
+  // RFC 1122 §3.2.2.6: a recorded route goes back with the reply, and so shows both ways; we are on it too.
+  ici.optlen = ip_opt_copy(p + ip.IP_HDRLEN, hlen - ip.IP_HDRLEN, ici.opts, false);
+  if (ip_opt_record(ici.opts, ici.optlen, dst) != 0) ici.optlen = 0;
   m_adj(m, hlen);
   icmp_reply(m, type == ICMP_ECHO ? ICMP_ECHOREPLY : ICMP_TSTAMPREPLY, dst, src, tos);
 }

@@ -101,6 +101,15 @@ export function in_localaddr(a: u32): bool {
   return false;
 }
 
+/** Are `a` and `b` on one network of `ifp`? */
+export function in_samenet(ifp: Ifnet, a: u32, b: u32): bool {
+  for (let i = 0; i < iis.count; i++) {
+    const ia = ia_at(i);
+    if (ia.ia_ifa.ifa_ifp == ifp && (a & ia.ia_mask) == ia.ia_net && (b & ia.ia_mask) == ia.ia_net) return true;
+  }
+  return false;
+}
+
 /** An address of `ifp` to send from (its first), 0 if it has none; prefers one on `peer`'s network. */
 export function in_ifaddr_of(ifp: Ifnet, peer: u32): u32 {
   let first: u32 = 0;

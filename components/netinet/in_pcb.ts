@@ -23,6 +23,7 @@ import {
 import { Pool, pool_getz, pool_index, pool_init, pool_ptr, pool_put } from "../../kernel/kern/pool";
 import { SIPHASH_KEYLEN, siphash13_2 } from "../../kernel/kern/siphash";
 import { Socket } from "../../kernel/net/socket";
+import { ip_defttl } from "./ip_output";
 
 /** Chains of bindhash and of wildhash. */
 const PORTHASH: u32 = 1024;
@@ -121,7 +122,7 @@ export function in_pcballoc(info: Inpcbinfo, so: Socket): Inpcb {
   if (!inp) return inp;
   inp.inp_so = so;
   inp.inp_info = info;
-  inp.inp_ttl = 64;
+  inp.inp_ttl = <u8>ip_defttl();
   inp.inp_mcttl = 1;
   inp.inp_flags = INP_MULTICAST_LOOP;
   inp.inp_next = info.ipi_first;

@@ -37,10 +37,16 @@ export class IpStat {
   cantfrag: u64;
   noroute: u64;
   nobufs: u64;
+  rpfilter: u64;
+  martian: u64;
+  redirectsent: u64;
+  badsroute: u64;
+  gsosegmented: u64;
+  gsosegments: u64;
 }
 
 export let ipstat: IpStat = changetype<IpStat>(0);
-const IPSTAT_NAMES = "total badsum tooshort toosmall badhlen badlen badvers badoptions fragments fragdropped fragtimeout fragoverlap fragflood reassembled delivered noproto forward cantforward badaddr notours localout odropped ofragments fragmented cantfrag noroute nobufs";
+const IPSTAT_NAMES = "total badsum tooshort toosmall badhlen badlen badvers badoptions fragments fragdropped fragtimeout fragoverlap fragflood reassembled delivered noproto forward cantforward badaddr notours localout odropped ofragments fragmented cantfrag noroute nobufs rpfilter martian redirectsent badsroute gsosegmented gsosegments";
 
 @unmanaged
 export class IcmpStat {
@@ -64,10 +70,11 @@ export class IcmpStat {
   outsuppressed: u64;
   bmcastecho: u64;
   ctlinput: u64;
+  outredirect: u64;
 }
 
 export let icmpstat: IcmpStat = changetype<IcmpStat>(0);
-const ICMPSTAT_NAMES = "inecho inunreach inredirect intimxceed inparamprob inquench intstamp inother badsum tooshort badlen badcode outecho outunreach outtimxceed outparamprob outlimited outsuppressed bmcastecho ctlinput";
+const ICMPSTAT_NAMES = "inecho inunreach inredirect intimxceed inparamprob inquench intstamp inother badsum tooshort badlen badcode outecho outunreach outtimxceed outparamprob outlimited outsuppressed bmcastecho ctlinput outredirect";
 
 @unmanaged
 export class UdpStat {

@@ -6,7 +6,7 @@
  *
  * Nothing of a packet is believed before the header has been checked here; what follows may rely on
  * it: the header is contiguous, ph_len is the datagram's length, padding is cut off. Options are
- * accepted and ignored (RFC 1122 §3.2.1.8), source routes refused. Martian sources are dropped: ours,
+ * accepted (RFC 1122 §3.2.1.8; ip_options.ts), source routes refused. Martian sources are dropped: ours,
  * broadcast, multicast, loopback from a wire (RFC 1812 §5.3.7).
  */
 import { IPPROTO_ICMP, IPPROTO_IGMP, IPPROTO_TCP, IPPROTO_UDP } from "../../kernel/abi/inet";
@@ -16,14 +16,17 @@ import { in_cksum_data } from "../../kernel/net/in_cksum";
 import { CSUM_IP_CHECKED, M_BCAST, M_LOOP, M_MCAST, Mbuf, m_freem } from "../../kernel/net/mbuf";
 import { m_adj, m_pullup } from "../../kernel/net/mbuf2";
 import { NETISR_IP, netisr_register } from "../../kernel/net/netisr";
-import { icmp_error, ICMP_UNREACH, ICMP_UNREACH_PROTOCOL } from "./icmp_error";
+import { icmp_error, ICMP_PARAMPROB, ICMP_UNREACH, ICMP_UNREACH_PROTOCOL } from "./icmp_error";
 import { icmp_input } from "./icmp_input";
 import { igmp_input } from "./igmp";
 import { in_broadcast_on, in_localip, in_loopback, in_multicast } from "./in_ifaddr";
+import { in_iface } from "./in_iface";
 import { in_mcast_member } from "./in_mcast";
 import { ipstat } from "./in_stat";
 import * as ip from "./ip";
-import { ip_forward } from "./ip_forward";
+import { ip_logmartian, ip_rpfilter } from "./ip_filter";
+import { ip_forward, ip_forwarding, ip_sourceroute } from "./ip_forward";
+import { IPOPT_SSRR, ip_opt_check, ip_opt_sourceroute } from "./ip_options";
 import { ip_reass } from "./ip_reass";
 import { rip_input } from "./raw_ip";
 import { tcp_input } from "./tcp_input";
@@ -74,22 +77,26 @@ function ip_martian(src: u32, ifp: Ifnet, looped: bool): bool {
   return changetype<usize>(ifp) != 0 && src != 0 && in_broadcast_on(src, ifp);
 }
 
-/** Source routing (RFC 791 options 131 and 137) is refused, RFC 7126 §4.3; malformed options too. */
-function ip_badoptions(p: usize, hlen: i32): bool {
-  let i = ip.IP_HDRLEN;
-  while (i < hlen) {
-    const opt = <i32>load<u8>(p + i);
-    if (opt == 0) return false;
-    if (opt == 1) {
-      i++;
-      continue;
-    }
-    if (opt == 131 || opt == 137 || i + 1 >= hlen) return true;
-    const olen = <i32>load<u8>(p + i + 1);
-    if (olen < 2 || i + olen > hlen) return true;
-    i += olen;
+/**
+ * Options of packet `m`, `ours` or not: malformed ones end it, with a parameter problem from a router (RFC
+ * 1812 §4.3.3.5); a source route takes another way (ip_forward.ts). True if m is consumed.
+ */
+function ip_dooptions(m: Mbuf, hlen: i32, ifp: Ifnet, ours: bool): bool {
+  const o = m.m_data + ip.IP_HDRLEN;
+  const n = hlen - ip.IP_HDRLEN;
+  const bad = ip_opt_check(o, n);
+  if (bad != 0) {
+    ipstat.badoptions++;
+    if (ip_forwarding()) icmp_error(m, ICMP_PARAMPROB, 0, bad);
+    else m_freem(m);
+    return true;
   }
-  return false;
+  const at = ip_opt_sourceroute(o, n);
+  if (at < 0) return false;
+  if (!ours && ip_forwarding() && <i32>load<u8>(o + at) != IPOPT_SSRR) return false;
+  ipstat.badoptions++;
+  ip_sourceroute(m, ifp, at);
+  return true;
 }
 
 /** Is the packet for this host? Sets M_BCAST, M_MCAST. */
@@ -118,17 +125,20 @@ export function ip_input(m0: Mbuf): void {
   const src = load<u32>(p, ip.IP_SRC);
   const dst = load<u32>(p, ip.IP_DST);
   const ifp = if_byindex(m.ph_rcvif);
+  in_iface(m.ph_rcvif).ii_received++;
   if (ip_martian(src, ifp, (m.m_flags & M_LOOP) != 0)) {
     ipstat.badaddr++;
+    ip_logmartian(src, dst, ifp);
     m_freem(m);
     return;
   }
-  if (hlen > ip.IP_HDRLEN && ip_badoptions(p, hlen)) {
-    ipstat.badoptions++;
+  if (changetype<usize>(ifp) != 0 && (m.m_flags & M_LOOP) == 0 && !ip_rpfilter(src, load<u8>(p, ip.IP_TOS), ifp)) {
     m_freem(m);
     return;
   }
-  if (!ip_ours(m, dst, ifp)) {
+  const ours = ip_ours(m, dst, ifp);
+  if (hlen > ip.IP_HDRLEN && ip_dooptions(m, hlen, ifp, ours)) return;
+  if (!ours) {
     if ((m.m_flags & (M_BCAST | M_MCAST)) != 0) {
       ipstat.notours++;
       m_freem(m);

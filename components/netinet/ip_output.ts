@@ -1,8 +1,8 @@
 /**
- * IP output: header, route, fragments (RFC 791 §3.2, RFC 1122 §3.3).
+ * IP output: header, route, and how it goes out (RFC 791 §3.2, RFC 1122 §3.3).
  *
  *      transport ─▶ ip_output: header, route, source ─▶ ip_send: checksums or segments ─▶ if_output
- *                                                        └ too large: fragment, or EMSGSIZE with DF
+ *                                                        └ too large: ip_fragment.ts, or EMSGSIZE with DF
  *
  * The transport hands over its segment with room before it; the header goes into that room. Checksums
  * that the link computes are left to it. Identification is from a keyed table of counters, one for many
@@ -11,15 +11,17 @@
 import { EHOSTUNREACH, EMSGSIZE, ENETUNREACH, ENOBUFS } from "../../kernel/abi/errno";
 import { IPPROTO_UDP } from "../../kernel/abi/inet";
 import { IFCAP_CSUM_TX, IFCAP_TSO4 } from "../../kernel/abi/if";
+import { CTLFLAG_RW } from "../../kernel/abi/rump";
 import { cprng_fast32, cprng_strong } from "../../kernel/kern/cprng";
 import { kmem_alloc } from "../../kernel/kern/kmem";
 import { siphash13_2 } from "../../kernel/kern/siphash";
+import { sysctl_int } from "../../kernel/kern/sysctl";
 import { in_cksum, in_cksum_data } from "../../kernel/net/in_cksum";
 import { Ifnet } from "../../kernel/net/ifnet";
 import {
-  MAX_LINKHDR, M_BCAST, M_MCAST, Mbuf, VNET_F_NEEDS_CSUM, VNET_GSO_NONE, m_freem, m_gethdr,
+  M_BCAST, M_MCAST, Mbuf, VNET_F_NEEDS_CSUM, VNET_GSO_NONE, m_freem,
 } from "../../kernel/net/mbuf";
-import { m_copym, m_makewritable, m_prepend } from "../../kernel/net/mbuf2";
+import { m_prepend } from "../../kernel/net/mbuf2";
 import { RTF_BLACKHOLE, RTF_GATEWAY, RTF_REJECT, Rtentry } from "../../kernel/net/route";
 import { rtalloc4 } from "rump/route";
 import { in_broadcast_on, in_ifaddr_of, in_multicast } from "./in_ifaddr";
@@ -29,6 +31,8 @@ import { sin_put } from "./in_pcb_user";
 import { in_pcbroute, in_rtmtu } from "./in_route";
 import { ipstat } from "./in_stat";
 import * as ip from "./ip";
+import { ip_fragment } from "./ip_fragment";
+import { tcp_gso_hdrlen, tcp_gso_segment, tcp_gso_wirelen } from "./tcp_gso";
 
 const ID_SLOTS: u32 = 1024;
 
@@ -38,6 +42,8 @@ class IpOutState {
   ids: usize;
   key: usize;
   nexthop: usize;
+  /** net.inet.ip.ttl: what sockets and answers begin with (RFC 1122 §3.2.1.7). */
+  ttl: i32;
 }
 
 let ios: IpOutState = changetype<IpOutState>(0);
@@ -47,8 +53,15 @@ export function ip_output_boot(): void {
   ios.ids = kmem_alloc(<usize>ID_SLOTS << 1, 64, "ip_output");
   ios.key = kmem_alloc(16, 16, "ip_output");
   ios.nexthop = kmem_alloc(16, 8, "ip_output");
+  ios.ttl = ip.IPDEFTTL;
+  sysctl_int("net.inet.ip.ttl", changetype<usize>(ios) + offsetof<IpOutState>("ttl"), CTLFLAG_RW, 1, 255);
   cprng_strong(ios.key, 16);
   cprng_strong(ios.ids, ID_SLOTS << 1);
+}
+
+/** The time to live that packets of ours begin with, unless a socket says otherwise. */
+export function ip_defttl(): i32 {
+  return ios.ttl;
 }
 
 /** The next identification towards `dst` with protocol `proto`. */
@@ -60,10 +73,10 @@ function ip_newid(src: u32, dst: u32, proto: i32): u32 {
   return (id + <u32>(h >> 32)) & 0xffff;
 }
 
-/** Write the header of `m` (20 bytes at its front); the checksum comes with the sending. */
-export function ip_header(m: Mbuf, src: u32, dst: u32, proto: i32, ttl: i32, tos: i32, off: i32): void {
+/** Write the header of `m` (20 bytes at its front, `optlen` bytes of options behind them); the checksum comes with the sending. */
+export function ip_header(m: Mbuf, src: u32, dst: u32, proto: i32, ttl: i32, tos: i32, off: i32, optlen: i32 = 0): void {
   const p = m.m_data;
-  store<u8>(p, 0x45);
+  store<u8>(p, <u8>(0x45 + (optlen >> 2)));
   store<u8>(p, <u8>tos, ip.IP_TOS);
   store<u16>(p, bswap<u16>(<u16>m.ph_len), ip.IP_LEN);
   // RFC 6864 §4: an atomic datagram needs no identification of its own.
@@ -80,9 +93,9 @@ export function ip_header(m: Mbuf, src: u32, dst: u32, proto: i32, ttl: i32, tos
 /**
  * Send transport segment `m` from `src` (0: as the route says) to `dst`. `inp` (may be null) remembers
  * the route and says how multicast goes. Consumes m. 0, -ENETUNREACH, -EHOSTUNREACH, -EMSGSIZE (with
- * `df`, or over 64 KiB), -ENOBUFS.
+ * `df`, or over 64 KiB), -ENOBUFS. The segment may begin with `optlen` bytes of IP options.
  */
-export function ip_output(m0: Mbuf, inp: Inpcb, src: u32, dst: u32, proto: i32, ttl: i32, tos: i32, df: bool): i32 {
+export function ip_output(m0: Mbuf, inp: Inpcb, src: u32, dst: u32, proto: i32, ttl: i32, tos: i32, df: bool, optlen: i32 = 0): i32 {
   if (m0.ph_len + ip.IP_HDRLEN > ip.IP_MAXPACKET && m0.vh_gso_type == VNET_GSO_NONE) {
     m_freem(m0);
     return -EMSGSIZE;
@@ -106,7 +119,7 @@ export function ip_output(m0: Mbuf, inp: Inpcb, src: u32, dst: u32, proto: i32, 
   }
   ipstat.localout++;
   const from = src != 0 ? src : in_ifaddr_of(ifp, dst);
-  ip_header(m, from, dst, proto, ttl, tos, df ? ip.IP_DF : 0);
+  ip_header(m, from, dst, proto, ttl, tos, df ? ip.IP_DF : 0, optlen);
   if (mcast) {
     m.m_flags |= M_MCAST;
     in_mcast_loop(m, inp, ifp, dst);
@@ -138,80 +151,49 @@ export function ip_finishcsum(m: Mbuf): void {
   m.vh_flags &= ~VNET_F_NEEDS_CSUM;
 }
 
-/** A complete IP packet, header first, out by `ifp` to next hop `hop`: whole or in fragments. Consumes m. */
+/**
+ * A complete IP packet, header first, out by `ifp` to next hop `hop`: whole, in fragments, or (one that is to
+ * be segmented, by an interface that cannot or where fragments are needed) in segments. Consumes m. The
+ * header checksum is computed where it is 0. 0 or -errno.
+ */
 export function ip_send(m: Mbuf, ifp: Ifnet, rt: Rtentry, hop: u32, mtu: i32): i32 {
-  const gso = m.vh_gso_type != VNET_GSO_NONE && (ifp.if_capenable & IFCAP_TSO4) != 0;
-  if (m.ph_len > mtu && !gso) {
-    if ((ip.ip_off(m.m_data) & ip.IP_DF) != 0 || m.vh_gso_type != VNET_GSO_NONE) {
-      ipstat.cantfrag++;
-      m_freem(m);
-      return -EMSGSIZE;
-    }
-    return ip_fragment(m, ifp, rt, hop, mtu);
+  const fits = tcp_gso_wirelen(m) <= mtu;
+  if (!fits && (ip.ip_off(m.m_data) & ip.IP_DF) != 0) {
+    ipstat.cantfrag++;
+    m_freem(m);
+    return -EMSGSIZE;
   }
+  if (m.vh_gso_type != VNET_GSO_NONE && (!fits || (ifp.if_capenable & IFCAP_TSO4) == 0)) return ip_segments(m, ifp, rt, hop, mtu);
+  if (!fits) return ip_fragment(m, ifp, rt, hop, mtu);
   if ((m.vh_flags & VNET_F_NEEDS_CSUM) != 0 && (ifp.if_capenable & IFCAP_CSUM_TX) == 0) ip_finishcsum(m);
   return ip_emit(m, ifp, rt, hop);
 }
 
-/** Header checksum, and to the link. */
-function ip_emit(m: Mbuf, ifp: Ifnet, rt: Rtentry, hop: u32): i32 {
-  const p = m.m_data;
-  store<u16>(p, 0, ip.IP_SUM);
-  store<u16>(p, <u16>in_cksum_data(p, ip.ip_hl(p)), ip.IP_SUM);
-  sin_put(ios.nexthop, hop, 0);
-  return ifp.if_output(m, ios.nexthop, rt);
-}
-
-/** One fragment: `len` bytes of payload from `off` of the datagram `m`, behind a copy of its header. */
-function ip_onefragment(m: Mbuf, hlen: i32, off: i32, len: i32, more: bool): Mbuf {
-  const h = m_gethdr(MAX_LINKHDR);
-  if (!h) return h;
-  memory.copy(h.m_data, m.m_data, hlen);
-  h.m_len = hlen;
-  const data = m_copym(m, hlen + off, len);
-  if (!data) {
-    m_freem(h);
-    return data;
-  }
-  h.m_next = data;
-  h.ph_len = hlen + len;
-  h.m_flags |= m.m_flags & (M_BCAST | M_MCAST);
-  const was = ip.ip_off(m.m_data);
-  let word = (was & ip.IP_OFFMASK) + (off >> 3);
-  if (more || (was & ip.IP_MF) != 0) word |= ip.IP_MF;
-  store<u16>(h.m_data, bswap<u16>(<u16>word), ip.IP_OFF);
-  store<u16>(h.m_data, bswap<u16>(<u16>h.ph_len), ip.IP_LEN);
-  return h;
-}
-
-/** RFC 791 §3.2: send `m` in pieces of at most `mtu`, each a multiple of 8 bytes but the last. */
-function ip_fragment(m0: Mbuf, ifp: Ifnet, rt: Rtentry, hop: u32, mtu: i32): i32 {
-  let m = m0;
-  if ((m.vh_flags & VNET_F_NEEDS_CSUM) != 0) {
-    m = m_makewritable(m, <i32>m.vh_csum_start + <i32>m.vh_csum_offset + 2);
-    if (!m) return -ENOBUFS;
-    ip_finishcsum(m);
-  }
-  const hlen = ip.ip_hl(m.m_data);
-  const room = (mtu - hlen) & ~7;
-  if (room < 8) {
-    m_freem(m);
-    return -EMSGSIZE;
-  }
-  const total = m.ph_len - hlen;
-  ipstat.fragmented++;
-  let e = 0;
-  for (let off = 0; off < total && e == 0; off += room) {
-    const len = min(room, total - off);
-    const f = ip_onefragment(m, hlen, off, len, off + len < total);
-    if (!f) {
+/** Cut the TCP packet `m` into segments and send each. 0, or the first error. */
+function ip_segments(m: Mbuf, ifp: Ifnet, rt: Rtentry, hop: u32, mtu: i32): i32 {
+  const hlen = tcp_gso_hdrlen(m);
+  let e = hlen == 0 ? -EMSGSIZE : 0;
+  ipstat.gsosegmented++;
+  for (let off = 0; e == 0; off += <i32>m.vh_gso_size) {
+    if (off > 0 && off >= m.ph_len - hlen) break;
+    const segment = tcp_gso_segment(m, hlen, off);
+    if (!segment) {
       ipstat.nobufs++;
       e = -ENOBUFS;
       break;
     }
-    ipstat.ofragments++;
-    e = ip_emit(f, ifp, rt, hop);
+    ipstat.gsosegments++;
+    e = ip_send(segment, ifp, rt, hop, mtu);
   }
   m_freem(m);
   return e;
+}
+
+/** Header checksum, and to the link. */
+export function ip_emit(m: Mbuf, ifp: Ifnet, rt: Rtentry, hop: u32): i32 {
+  const p = m.m_data;
+  // What is forwarded has one, and keeps it (RFC 1812 §5.3.1): an error on the way here stays visible.
+  if (load<u16>(p, ip.IP_SUM) == 0) store<u16>(p, <u16>in_cksum_data(p, ip.ip_hl(p)), ip.IP_SUM);
+  sin_put(ios.nexthop, hop, 0);
+  return ifp.if_output(m, ios.nexthop, rt);
 }

@@ -30,6 +30,7 @@ import { start_boot } from "./start";
 import { softint_boot } from "./softint";
 import { syscall_boot, syscall_trace_ptr, sysent_set } from "./syscall";
 import { sysctl_boot, sysctl_fn, sysctl_int } from "./sysctl";
+import { sysctl_params } from "./sysctl_param";
 
 /** First part of boot: memory to system calls. 0 or -errno. */
 export function kern_boot(): i32 {
@@ -76,8 +77,10 @@ export function kern_boot_failed(what: string, e: i32): i32 {
   return e;
 }
 
-/** Last part: nothing can be carved any more. 0. */
+/** Last part: sysctls from parameters, and nothing can be carved any more. 0 or -errno. */
 export function kern_boot_done(): i32 {
+  const e = sysctl_params();
+  if (e < 0) return e;
   kmem_seal();
   return 0;
 }

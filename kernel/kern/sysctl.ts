@@ -112,22 +112,43 @@ function node_get(n: SysctlNode, old: usize, oldlen: i32): i32 {
   return len;
 }
 
-function sys_sysctlbyname(name: i32, namelen: i32, old: i32, oldlen: i32, newp: i32, newlen: i32): i32 {
-  if (!useracc(name, namelen) || !useracc(old, oldlen) || !useracc(newp, newlen)) return -EFAULT;
+/** The node called the `len` bytes at `name`, or null. */
+function node_find(name: usize, len: i32): SysctlNode {
   for (let i = 0; i < scs.count; i++) {
     const n = node_at(i);
-    if (!kstr_eq(name, namelen, n.name)) continue;
-    if ((n.type & 0xff) == CTLTYPE_FUNC) {
-      if (newlen > 0 && (n.type & CTLFLAG_RW) == 0) return -EPERM;
-      return call_indirect<i32>(<i32>n.ptr, <usize>old, oldlen, <usize>newp, newlen);
-    }
-    // The old value first, as sysctl(3) does; asking for none is not an error.
-    const got = oldlen > 0 ? node_get(n, old, oldlen) : 0;
-    if (got < 0) return got;
-    const e = newlen > 0 ? node_set(n, newp, newlen) : 0;
-    return e < 0 ? e : got;
+    if (kstr_eq(name, len, n.name)) return n;
   }
-  return -ENOENT;
+  return changetype<SysctlNode>(0);
+}
+
+/** CTLTYPE_* of a name, or -ENOENT. */
+export function sysctl_type(name: usize, len: i32): i32 {
+  const n = node_find(name, len);
+  return n ? n.type & 0xff : -ENOENT;
+}
+
+/** Set a name to the `newlen` bytes at `newp`, as the system call does: 0 or more, or -errno. */
+export function sysctl_write(name: usize, namelen: i32, newp: usize, newlen: i32): i32 {
+  const n = node_find(name, namelen);
+  if (!n) return -ENOENT;
+  if ((n.type & 0xff) != CTLTYPE_FUNC) return node_set(n, newp, newlen);
+  if ((n.type & CTLFLAG_RW) == 0) return -EPERM;
+  return call_indirect<i32>(<i32>n.ptr, <usize>0, 0, newp, newlen);
+}
+
+function sys_sysctlbyname(name: i32, namelen: i32, old: i32, oldlen: i32, newp: i32, newlen: i32): i32 {
+  if (!useracc(name, namelen) || !useracc(old, oldlen) || !useracc(newp, newlen)) return -EFAULT;
+  const n = node_find(name, namelen);
+  if (!n) return -ENOENT;
+  if ((n.type & 0xff) == CTLTYPE_FUNC) {
+    if (newlen > 0 && (n.type & CTLFLAG_RW) == 0) return -EPERM;
+    return call_indirect<i32>(<i32>n.ptr, <usize>old, oldlen, <usize>newp, newlen);
+  }
+  // The old value first, as sysctl(3) does; asking for none is not an error.
+  const got = oldlen > 0 ? node_get(n, old, oldlen) : 0;
+  if (got < 0) return got;
+  const e = newlen > 0 ? node_set(n, newp, newlen) : 0;
+  return e < 0 ? e : got;
 }
 
 /** Name of the `index`-th node to `buf`: type | flags in the high half, its length in the low half. */

@@ -130,6 +130,8 @@ class IfState {
   nhooks: u32;
   /** Function indexes of hooks. */
   hooks: usize;
+  /** Function index of who decides on proxy ARP, 0 = nobody. */
+  proxy: i32;
 }
 
 let ifst: IfState = changetype<IfState>(0);
@@ -221,6 +223,17 @@ export function if_hook_add(fn: (ifp: Ifnet, what: i32, ifa: usize) => void): vo
   assert(ifst.nhooks < IF_MAXHOOKS, "if_hook_add: too many");
   store<i32>(ifst.hooks + (<usize>ifst.nhooks << 2), fn.index);
   ifst.nhooks++;
+}
+
+/** `fn(ifp, target, asker)` says whether the link layer shall answer for `target`, IPv4 as in a packet. Boot only. */
+export function if_proxy_set(fn: (ifp: Ifnet, target: u32, asker: u32) => bool): void {
+  assert(ifst.proxy == 0, "if_proxy_set: taken");
+  ifst.proxy = fn.index;
+}
+
+/** Shall `ifp` answer `asker` for `target`, which is not its own address? */
+export function if_proxy(ifp: Ifnet, target: u32, asker: u32): bool {
+  return ifst.proxy != 0 && call_indirect<bool>(ifst.proxy, ifp, target, asker);
 }
 
 function if_hook_run(ifp: Ifnet, what: i32, ifa: usize): void {

@@ -13,6 +13,9 @@ export interface Packet {
   /** Fragment offset in bytes, and whether more follow. */
   offset?: number;
   more?: boolean;
+  /** Do not fragment. */
+  df?: boolean;
+  tos?: number;
   /** IP options; padded to words. */
   options?: Uint8Array;
 }
@@ -39,7 +42,8 @@ export function ipFrame(to: string, packet: Packet): Buffer {
   ip[0] = 0x40 | ip.length >> 2;
   ip.writeUInt16BE(ip.length + packet.payload.length, 2);
   ip.writeUInt16BE(packet.id ?? 1, 4);
-  ip.writeUInt16BE((packet.offset ?? 0) >> 3 | (packet.more ? 0x2000 : 0), 6);
+  ip[1] = packet.tos ?? 0;
+  ip.writeUInt16BE((packet.offset ?? 0) >> 3 | (packet.more ? 0x2000 : 0) | (packet.df ? 0x4000 : 0), 6);
   ip[8] = packet.ttl ?? 64;
   ip[9] = packet.proto;
   ip.set(quad(packet.src), 12);
@@ -87,7 +91,7 @@ export function ipOf(frame: Frame): Seen[] {
     const word = b.readUInt16BE(20);
     found.push({
       frame: b, from: b.subarray(6, 12).toString('hex'), src: b.subarray(26, 30).join('.'), dst: b.subarray(30, 34).join('.'),
-      proto: b[23]!, ttl: b[22]!, id: b.readUInt16BE(18), offset: (word & 0x1fff) * 8, more: (word & 0x2000) !== 0,
+      proto: b[23]!, ttl: b[22]!, id: b.readUInt16BE(18), offset: (word & 0x1fff) * 8, more: (word & 0x2000) !== 0, df: (word & 0x4000) !== 0, tos: b[15]!,
       options: b.subarray(34, 14 + hlen), payload: b.subarray(14 + hlen, 14 + b.readUInt16BE(16)),
     });
   }
