@@ -24,6 +24,7 @@ import { Pool, pool_getz, pool_index, pool_init, pool_ptr, pool_put } from "../.
 import { SIPHASH_KEYLEN, siphash13_2 } from "../../kernel/kern/siphash";
 import { Socket } from "../../kernel/net/socket";
 import { ip_defttl } from "./ip_output";
+import { tcp_tuple_take, tcp_tw_conflict, tcp_tw_portused } from "./tcp_twreuse";
 
 /** Chains of bindhash and of wildhash. */
 const PORTHASH: u32 = 1024;
@@ -197,7 +198,7 @@ export function in_pcbunbind(inp: Inpcb): void {
 export function in_pcbsetconn(inp: Inpcb, laddr: u32, faddr: u32, fport: u32): i32 {
   assert(inp.inp_lport != 0 && (inp.inp_flags & INP_CONNECTED) == 0, "in_pcbsetconn: state");
   const info = inp.inp_info;
-  if (in_pcblookup_conn(info, laddr, inp.inp_lport, faddr, fport)) return -EADDRINUSE;
+  if (!tcp_tuple_take(info, laddr, inp.inp_lport, faddr, fport)) return -EADDRINUSE;
   const hash = in_pcbhash(info, laddr, inp.inp_lport, faddr, fport);
   if (!linehash_insert(info.ipi_conn, hash, pool_index(info.ipi_pool, changetype<usize>(inp)))) {
     return -EADDRINUSE;
@@ -284,7 +285,7 @@ export function in_pcbconflict(inp: Inpcb, laddr: u32, lport: u32): i32 {
     if ((opts & SO_REUSEADDR) != 0 && (connected || laddr != t.inp_laddr)) continue;
     return -EADDRINUSE;
   }
-  return 0;
+  return tcp_tw_conflict(info, opts, laddr, lport) ? -EADDRINUSE : 0;
 }
 
 /** Is somebody without a peer on `lport`, on an address that overlaps `laddr`? For ephemeral ports. */
@@ -300,5 +301,5 @@ export function in_pcbwildowner(info: Inpcbinfo, laddr: u32, lport: u32): bool {
 export function in_pcbportused(info: Inpcbinfo, lport: u32): bool {
   let t = changetype<Inpcb>(load<usize>(bind_head(info, lport)));
   for (; t; t = t.inp_bindnext) if (<u32>t.inp_lport == lport) return true;
-  return false;
+  return tcp_tw_portused(info, lport);
 }

@@ -28,6 +28,7 @@ import { Syncache, syn_cache_next, syn_cache_rto_us } from "./tcp_syncache";
 import * as v from "./tcp_var";
 import { Tcpcb, tcps } from "./tcp_var";
 import { udps } from "./udp_input";
+import { VTW_LISTS, vtw_at, vtw_faddr, vtw_fport, vtw_is_finwait2, vtw_laddr, vtw_link_younger, vtw_lport, vtw_oldest_at } from "./vtw_entry";
 
 /** NET phase, once the protocols are there. */
 export function in_pcblist_boot(): void {
@@ -65,7 +66,7 @@ function pcblist(info: Inpcbinfo, tcp: bool, buf: usize, len: i32, newp: usize, 
     at = put_syn(at, end, sc);
     if (at == end) return newlen > 0 && line > buf ? <i32>(line - buf) : -ERANGE;
   }
-  return <i32>(at - buf);
+  return put_vestiges(buf, at, end, skip, newlen > 0);
 }
 
 /** A connection that is being made: no block yet. */
@@ -77,6 +78,26 @@ function put_syn(at: usize, end: usize, sc: Syncache): usize {
   at = put_field(at, end, <u64>syn_cache_rto_us(sc.sc_rxtshift));
   at = put_field(at, end, sc.sc_rxtshift);
   return kput_char(at, end, 10);
+}
+
+/** Vestiges, after all others: the oldest first, class by class. Bytes from `buf`, or -ERANGE. */
+function put_vestiges(buf: usize, at: usize, end: usize, skip: i64, paged: bool): i32 {
+  for (let l = 0; l < VTW_LISTS; l++) {
+    for (let i = load<u32>(vtw_oldest_at(l)); i != 0; i = vtw_link_younger(vtw_at(i))) {
+      if (skip-- > 0) continue;
+      const line = at;
+      at = put_vestige(at, end, vtw_at(i));
+      if (at == end) return paged && line > buf ? <i32>(line - buf) : -ERANGE;
+    }
+  }
+  return <i32>(at - buf);
+}
+
+function put_vestige(at: usize, end: usize, e: usize): usize {
+  at = kput_str(at, end, "tcp 0 0");
+  at = put_endpoint(at, end, vtw_laddr(e), vtw_lport(e));
+  at = put_endpoint(at, end, vtw_faddr(e), vtw_fport(e));
+  return kput_str(at, end, vtw_is_finwait2(e) ? " FIN_WAIT_2 0 0 0 0\n" : " TIME_WAIT 0 0 0 0\n");
 }
 
 function put_field(at: usize, end: usize, x: u64): usize {

@@ -20,8 +20,9 @@ import { kput_char, kput_str, kstr_eq } from "../../kernel/kern/kstring";
 import { siphash13_2 } from "../../kernel/kern/siphash";
 import { sysctl_fn, sysctl_int } from "../../kernel/kern/sysctl";
 import {
-  INP_LOWPORT, Inpcb, PORTALGO_TABLE, in_pcblookup_conn, in_pcbportused, in_pcbwildowner,
+  INP_LOWPORT, Inpcb, PORTALGO_TABLE, in_pcbportused, in_pcbwildowner,
 } from "./in_pcb";
+import { TUPLE_FREE, TUPLE_REUSABLE, TUPLE_TAKEN, tcp_tuple } from "./tcp_twreuse";
 
 export const PORTALGO_BSD: i32 = 0;
 export const PORTALGO_RANDOM_START: i32 = 1;
@@ -32,6 +33,8 @@ export const PORTALGO_RANDINC: i32 = 5;
 const PORTALGO_MAX: i32 = 6;
 /** RFC 6056 §3.3.5: the trade-off between randomness and reuse. */
 const RANDINC_N: u32 = 500;
+/** Candidates that are looked at for a free port before one in TIME-WAIT is used again. */
+const PREFER_FREE: u32 = 32;
 
 @unmanaged
 class PortalgoState {
@@ -116,13 +119,13 @@ function portalgo_reserve(buf: usize, len: i32, newp: usize, newlen: i32): i32 {
   return 0;
 }
 
-/** May `inp` take `port` towards the peer (0: bind)? */
-function port_free(inp: Inpcb, laddr: u32, port: u32, faddr: u32, fport: u32): bool {
-  if (((<u32>load<u8>(reserved + (port >> 3)) >> (port & 7)) & 1) != 0) return false;
+/** May `inp` take `port` towards the peer (0: bind)? TUPLE_… (tcp_twreuse.ts). */
+function port_state(inp: Inpcb, laddr: u32, port: u32, faddr: u32, fport: u32): i32 {
+  if (((<u32>load<u8>(reserved + (port >> 3)) >> (port & 7)) & 1) != 0) return TUPLE_TAKEN;
   const info = inp.inp_info;
-  if (fport == 0) return !in_pcbportused(info, port);
-  if (in_pcbwildowner(info, laddr, port)) return false;
-  return !in_pcblookup_conn(info, laddr, port, faddr, fport);
+  if (fport == 0) return in_pcbportused(info, port) ? TUPLE_TAKEN : TUPLE_FREE;
+  if (in_pcbwildowner(info, laddr, port)) return TUPLE_TAKEN;
+  return tcp_tuple(info, laddr, port, faddr, fport);
 }
 
 /** Where to begin, counted from the first port of the range. */
@@ -152,6 +155,22 @@ function port_start(inp: Inpcb, algo: i32, num: u32, laddr: u32, faddr: u32, fpo
 }
 
 /**
+ * The first free port at or after place `start` of the range, going down and round; or, when the next
+ * few are not free, one whose connection to this peer is in TIME-WAIT and may be used again. -1: none.
+ */
+function port_scan(inp: Inpcb, first: u32, num: u32, start: u32, laddr: u32, faddr: u32, fport: u32): i32 {
+  let again: i32 = -1;
+  for (let i: u32 = 0; i < num; i++) {
+    const port = first + (start + num - i) % num;
+    const state = port_state(inp, laddr, port, faddr, fport);
+    if (state == TUPLE_FREE) return port;
+    if (state == TUPLE_REUSABLE && again < 0) again = port;
+    if (again >= 0 && i >= PREFER_FREE) return again;
+  }
+  return again;
+}
+
+/**
  * A local port for `inp` on `laddr`, towards `faddr`:`fport` or (fport 0) for bind(2) to port 0.
  * The port, or -EADDRNOTAVAIL when all are taken.
  */
@@ -169,16 +188,13 @@ export function portalgo_choose(inp: Inpcb, laddr: u32, faddr: u32, fport: u32):
   if (algo == PORTALGO_RANDOM_PICK) {
     for (let i: u32 = 0; i < num; i++) {
       const port = first + cprng_fast32() % num;
-      if (port_free(inp, laddr, port, faddr, fport)) return port;
+      if (port_state(inp, laddr, port, faddr, fport) == TUPLE_FREE) return port;
+      if (i >= PREFER_FREE) break;
     }
   }
   const start = port_start(inp, algo, num, laddr, faddr, fport);
-  for (let i: u32 = 0; i < num; i++) {
-    const port = first + (start + num - i) % num;
-    if (port_free(inp, laddr, port, faddr, fport)) {
-      if (algo == PORTALGO_BSD && i > 0) inp.inp_info.ipi_lastport += i;
-      return port;
-    }
-  }
-  return -EADDRNOTAVAIL;
+  const port = port_scan(inp, first, num, start, laddr, faddr, fport);
+  if (port < 0) return -EADDRNOTAVAIL;
+  if (algo == PORTALGO_BSD) inp.inp_info.ipi_lastport += (start + num + first - port) % num;
+  return port;
 }

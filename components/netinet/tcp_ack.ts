@@ -187,5 +187,7 @@ function tcp_ack_closing(tp: Tcpcb): bool {
  */
 export function tcp_finwait2(tp: Tcpcb, so: Socket): void {
   tp.t_state = v.TCPS_FIN_WAIT_2;
-  if ((tp.t_flags & v.TF_DETACHED) != 0) tcp_timer_arm(tp, v.TCPT_2MSL, tcps.finwait2_us);
+  if ((tp.t_flags & v.TF_DETACHED) == 0) return;
+  tcp_timer_arm(tp, v.TCPT_2MSL, tcps.finwait2_us);
+  tcps.tw_ready = tp;
 }

@@ -26,43 +26,69 @@ export function tcp_acknow(tp: Tcpcb): void {
   tcp_respond(tp, tp.snd_max, tp.rcv_nxt, th.TH_ACKF);
 }
 
+/** What is left of a connection's limits: four fields of the control block, or a slot of the vestiges' (tcp_vtw.ts). */
+@unmanaged
+export class Tclimit {
+  until_us: i64;
+  outside_us: i64;
+  left: i32;
+  period: u32;
+}
+
+function tcp_limits(tp: Tcpcb): Tclimit {
+  return changetype<Tclimit>(changetype<usize>(tp) + offsetof<Tcpcb>("t_challenge_until_us"));
+}
+
+/** Foreign address and both ports: whose limits they are. */
+export function tcp_limit_pair(faddr: u32, fport: u32, lport: u32): u64 {
+  return (<u64>faddr << 32) | <u64>((fport << 16) | lport);
+}
+
 /** Begin a period: its length and its tokens, half to one and a half of what the sysctls say. */
-function challenge_period(tp: Tcpcb, now: i64): void {
-  const inp = tp.t_inpcb;
-  const pair = (<u64>inp.inp_faddr << 32) | <u64>((inp.inp_fport << 16) | inp.inp_lport);
+function challenge_period(lim: Tclimit, pair: u64, now: i64): void {
   // 0x5961 keeps it apart from the hashes of ISS and timestamps under the same key.
-  const h = siphash13_2(tcps.secret + 16, pair, (<u64>0x5961 << 32) | <u64>++tp.t_challenge_period);
+  const h = siphash13_2(tcps.secret + 16, pair, (<u64>0x5961 << 32) | <u64>++lim.period);
   const span = <i64>tcps.challenge_us;
   const limit = <u32>tcps.challenge_limit;
-  tp.t_challenge_until_us = now + (span * 3 >> 2) + ((span >> 1) * <i64>(h >>> 40) >> 24);
-  tp.t_challenge_left = limit == 0 ? 0 : <i32>((limit + 1) / 2 + <u32>h % (limit + 1));
+  lim.until_us = now + (span * 3 >> 2) + ((span >> 1) * <i64>(h >>> 40) >> 24);
+  lim.left = limit == 0 ? 0 : <i32>((limit + 1) / 2 + <u32>h % (limit + 1));
+}
+
+/** RFC 5961 §7: may the connection `pair` send one more challenge? Counts it, or that it was held back. */
+export function tcp_challenge_allowed(lim: Tclimit, pair: u64): bool {
+  if (tcps.challenge_limit >= 0) {
+    const now = getmicrouptime();
+    if (now >= lim.until_us) challenge_period(lim, pair, now);
+    if (lim.left <= 0) {
+      tcpstat.challengelimit++;
+      return false;
+    }
+    lim.left--;
+  }
+  tcpstat.challengeack++;
+  return true;
 }
 
 /** RFC 5961 §3.2, §4.2, §5.2: an answer that only the true peer can turn into what it wants. */
 export function tcp_challenge(tp: Tcpcb): void {
-  if (tcps.challenge_limit >= 0) {
-    const now = getmicrouptime();
-    if (now >= tp.t_challenge_until_us) challenge_period(tp, now);
-    if (tp.t_challenge_left <= 0) {
-      tcpstat.challengelimit++;
-      return;
-    }
-    tp.t_challenge_left--;
-  }
-  tcpstat.challengeack++;
-  tcp_acknow(tp);
+  const inp = tp.t_inpcb;
+  if (tcp_challenge_allowed(tcp_limits(tp), tcp_limit_pair(inp.inp_faddr, inp.inp_fport, inp.inp_lport))) tcp_acknow(tp);
 }
 
 /** May a segment of `len` bytes (SYN and FIN count) that is not acceptable be answered? Data always: no loop is made of it. */
-export function tcp_outside_allowed(tp: Tcpcb, len: i32): bool {
+export function tcp_answer_allowed(lim: Tclimit, len: i32): bool {
   if (len > 0 || tcps.invalid_ratelimit == 0) return true;
   const now = getmicrouptime();
-  if (tp.t_outside_us != 0 && now - tp.t_outside_us < <i64>tcps.invalid_ratelimit * 1000) {
+  if (lim.outside_us != 0 && now - lim.outside_us < <i64>tcps.invalid_ratelimit * 1000) {
     tcpstat.ackskipped++;
     return false;
   }
-  tp.t_outside_us = now;
+  lim.outside_us = now;
   return true;
+}
+
+export function tcp_outside_allowed(tp: Tcpcb, len: i32): bool {
+  return tcp_answer_allowed(tcp_limits(tp), len);
 }
 
 /** Answer the segment under way, which is not acceptable, unless one like it was answered a moment ago. */

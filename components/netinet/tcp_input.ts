@@ -17,7 +17,7 @@ import { m_adj, m_pullup } from "../../kernel/net/mbuf2";
 import { in4_cksum, in_pseudo } from "../../kernel/net/in_cksum";
 import { SS_CANTRCVMORE, Socket, sorwakeup, sowwakeup } from "../../kernel/net/socket";
 import { sbappendstream, sbspace } from "../../kernel/net/sockbuf";
-import { Inpcb, in_pcblookup_conn, in_pcblookup_wild } from "./in_pcb";
+import { INP_CONNECTED, Inpcb, in_pcblookup_conn, in_pcblookup_wild } from "./in_pcb";
 import { IP_DST, IP_SRC, IP_TOS, IP_TTL } from "./ip";
 import * as th from "./tcp";
 import { tcp_ack_new } from "./tcp_ack";
@@ -32,6 +32,7 @@ import { tcp_synsent_input } from "./tcp_synsent";
 import { tcp_keepalive_touch, tcp_timer_arm } from "./tcp_timer";
 import * as v from "./tcp_var";
 import { Tcpcb, tcps } from "./tcp_var";
+import { tcp_vtw_collect, tcp_vtw_input } from "./tcp_vtw";
 
 /** Read the headers into tcps.seg; the payload alone stays in m. Null (m freed, counted) if malformed. */
 function tcp_parse(m0: Mbuf, iphlen: i32): Mbuf {
@@ -100,28 +101,37 @@ export function tcp_input(m0: Mbuf, iphlen: i32): void {
   const seg = tcps.seg;
   seg.m = m;
   const inp = tcp_demux();
+  // Vestiges come after the connections and before the listeners.
+  const connected = changetype<usize>(inp) != 0 && (inp.inp_flags & INP_CONNECTED) != 0;
+  if (connected || !tcp_vtw_input()) tcp_dispatch(inp);
+  if (seg.m) m_freem(seg.m);
+  seg.m = changetype<Mbuf>(0);
+  if (tcps.tw_ready) tcp_vtw_collect();
+}
+
+/** The segment under way, for block `inp` (0: nobody's), by the block's state. */
+function tcp_dispatch(inp: Inpcb): void {
+  const seg = tcps.seg;
   if (!inp || inp.inp_ppcb == 0) {
     tcpstat.rcvnoport++;
     tcp_dropwithreset();
-  } else {
-    const tp = changetype<Tcpcb>(inp.inp_ppcb);
-    if (inp.inp_minttl != 0 && seg.ttl < <i32>inp.inp_minttl) {
-      tcpstat.rcvnoport++;
-    } else if (tp.t_state == v.TCPS_LISTEN) {
-      tcp_listen_input(tp);
-    } else if (tp.t_state == v.TCPS_CLOSED) {
-      tcp_dropwithreset();
-    } else {
-      tcp_info_received(tp, seg.ti_len);
-      // RFC 7323 §2.2: the window of a SYN is never scaled.
-      const scale = (seg.ti_flags & th.TH_SYN) != 0 ? 0 : tp.snd_scale;
-      seg.seg_wnd = seg.seg_wnd_raw << <u32>scale;
-      if (tp.t_state == v.TCPS_SYN_SENT) tcp_synsent_input(tp);
-      else if (!tcp_fastpath(tp)) tcp_segment_input(tp);
-    }
+    return;
   }
-  if (seg.m) m_freem(seg.m);
-  seg.m = changetype<Mbuf>(0);
+  const tp = changetype<Tcpcb>(inp.inp_ppcb);
+  if (inp.inp_minttl != 0 && seg.ttl < <i32>inp.inp_minttl) {
+    tcpstat.rcvnoport++;
+  } else if (tp.t_state == v.TCPS_LISTEN) {
+    tcp_listen_input(tp);
+  } else if (tp.t_state == v.TCPS_CLOSED) {
+    tcp_dropwithreset();
+  } else {
+    tcp_info_received(tp, seg.ti_len);
+    // RFC 7323 §2.2: the window of a SYN is never scaled.
+    const scale = (seg.ti_flags & th.TH_SYN) != 0 ? 0 : tp.snd_scale;
+    seg.seg_wnd = seg.seg_wnd_raw << <u32>scale;
+    if (tp.t_state == v.TCPS_SYN_SENT) tcp_synsent_input(tp);
+    else if (!tcp_fastpath(tp)) tcp_segment_input(tp);
+  }
 }
 
 /** Established, in order, nothing unusual: true if the segment was dealt with here. */

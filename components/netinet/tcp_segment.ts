@@ -19,7 +19,6 @@ import * as th from "./tcp";
 import { tcp_ack } from "./tcp_ack";
 import { tcp_acknow, tcp_challenge, tcp_outside_ack } from "./tcp_challenge";
 import { tcp_indata } from "./tcp_input";
-import { tcp_listen_input } from "./tcp_listen";
 import { TOF_TS, tcpopt } from "./tcp_options";
 import { tcp_output } from "./tcp_output";
 import { tcp_reass, tcp_reass_present } from "./tcp_reass";
@@ -27,13 +26,16 @@ import { tcp_check_paws, tcp_check_sequence } from "./tcp_sequence";
 import { tcpstat } from "./tcp_stat";
 import { tcp_close, tcp_dropwithreset, tcp_reseterror } from "./tcp_subr";
 import { tcp_keepalive_touch } from "./tcp_timer";
-import { tcp_timewait_arm } from "./tcp_timewait";
+import { tcp_timewait_arm, tcp_timewait_input } from "./tcp_timewait";
 import * as v from "./tcp_var";
 import { Tcpcb, tcps } from "./tcp_var";
 
 export function tcp_segment_input(tp: Tcpcb): void {
   const seg = tcps.seg;
-  if (tp.t_state == v.TCPS_TIME_WAIT && tcp_timewait_syn(tp)) return;
+  if (tp.t_state == v.TCPS_TIME_WAIT) {
+    tcp_timewait_input(tp);
+    return;
+  }
   if (!tcp_check_paws(tp) || !tcp_check_sequence(tp)) return;
   if ((seg.ti_flags & th.TH_RST) != 0) {
     tcp_check_rst(tp);
@@ -42,55 +44,9 @@ export function tcp_segment_input(tp: Tcpcb): void {
   if (!tcp_check_syn(tp)) return;
   // Fifth: RFC 9293: "if the ACK bit is off, drop the segment".
   if ((seg.ti_flags & th.TH_ACKF) == 0) return;
-  if (tp.t_state == v.TCPS_TIME_WAIT) {
-    tcp_timewait_segment(tp);
-    return;
-  }
   tcp_keepalive_touch(tp);
   if (!tcp_ack(tp)) return;
   tcp_segment_text(tp);
-}
-
-/**
- * TIME-WAIT, fifth: "the only thing that can arrive is a retransmission of the remote FIN. Acknowledge
- * it, and restart the 2 MSL timeout." Whatever else comes is acknowledged too, so that a peer which has
- * lost its way hears where we are; but the last ACK again is not: two ends must not answer each other.
- */
-function tcp_timewait_segment(tp: Tcpcb): void {
-  const seg = tcps.seg;
-  const fin = (seg.ti_flags & th.TH_FIN) != 0;
-  const last = !fin && seg.ti_len == 0 && seg.seg_seq == tp.rcv_nxt && seg.seg_ack == tp.snd_max;
-  const owed = (tp.t_flags & v.TF_ACKNOW) != 0;
-  tp.t_flags &= ~v.TF_ACKNOW;
-  if (fin) tcp_timewait_arm(tp);
-  // What was owed has been allowed already (tcp_trim_left).
-  if (owed) tcp_acknow(tp);
-  else if (!last) tcp_outside_ack(tp);
-}
-
-/**
- * A SYN for a 4-tuple in TIME-WAIT (RFC 9293 §3.10.7.4, RFC 6191): a new connection if its sequence
- * number lies above the old ones, or its timestamp is newer. True if it was handed to the listener.
- */
-function tcp_timewait_syn(tp: Tcpcb): bool {
-  const seg = tcps.seg;
-  if ((seg.ti_flags & (th.TH_SYN | th.TH_ACKF | th.TH_RST)) != th.TH_SYN) return false;
-  const to = tcpopt;
-  const ts = (to.to_flags & TOF_TS) != 0 && (tp.t_flags & v.TF_RCVD_TSTMP) != 0;
-  // RFC 6191 §2: with equal timestamps, and without, the sequence number decides.
-  const above = th.SEQ_GT(seg.seg_seq, tp.rcv_nxt);
-  const newer = ts && to.to_tsval != tp.ts_recent ? th.SEQ_GT(to.to_tsval, tp.ts_recent) : above;
-  if (!newer) return false;
-  const inp = in_pcblookup_wild(tcps.info, seg.dst, seg.dport, seg.src ^ (seg.sport << 16));
-  if (!inp) return false;
-  const lp = changetype<Tcpcb>(inp.inp_ppcb);
-  if (lp.t_state != v.TCPS_LISTEN) return false;
-  tcps.iss_floor = tp.snd_max;
-  tcps.iss_floored = true;
-  tcp_close(tp);
-  tcp_listen_input(lp);
-  tcps.iss_floored = false;
-  return true;
 }
 
 /** Second: RST (RFC 9293 §3.10.7.4, RFC 5961 §3.2). */
@@ -99,11 +55,6 @@ function tcp_check_rst(tp: Tcpcb): void {
   if (seg.seg_seq != tp.rcv_nxt) {
     tcpstat.badrst++;
     tcp_challenge(tp);
-    return;
-  }
-  // RFC 1337 §3 (F1): a reset, old or forged, must not end TIME-WAIT before its time.
-  if (tp.t_state == v.TCPS_TIME_WAIT && tcps.rfc1337 != 0) {
-    tcpstat.twrstignored++;
     return;
   }
   const so = tp.t_inpcb.inp_so;
@@ -152,9 +103,8 @@ export function tcp_segment_text(tp: Tcpcb): void {
     tcp_urgent_mark(tp, so);
     if (fin != 0) tcp_segment_fin(tp, so);
   } else if (fin != 0) {
-    // The FIN again: acknowledge it (and restart 2 MSL in TIME-WAIT).
+    // The FIN again: acknowledge it.
     tp.t_flags |= v.TF_ACKNOW;
-    if (tp.t_state == v.TCPS_TIME_WAIT) tcp_timewait_arm(tp);
   }
   tcp_output(tp);
 }

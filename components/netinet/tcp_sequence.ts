@@ -16,7 +16,6 @@ import { TOF_TS, tcpopt } from "./tcp_options";
 import { tcp_output } from "./tcp_output";
 import { tcp_sack_rcvdup } from "./tcp_sackrcv";
 import { tcpstat } from "./tcp_stat";
-import { tcp_timewait_arm } from "./tcp_timewait";
 import * as v from "./tcp_var";
 import { Tcpcb, tcps } from "./tcp_var";
 
@@ -110,7 +109,6 @@ function tcp_trim_left(tp: Tcpcb, before: i32): bool {
       tcpstat.rcvdupbyte += <u64>seg.ti_len;
       tcp_sack_rcvdup(tp, seg.seg_seq, seg.seg_seq + seg.ti_len);
     }
-    if (tp.t_state == v.TCPS_TIME_WAIT && fin) tcp_timewait_arm(tp);
     if (tcp_outside_allowed(tp, seg.ti_len + (fin ? 1 : 0))) tp.t_flags |= v.TF_ACKNOW;
     seg.ti_flags &= ~(th.TH_FIN | th.TH_URG);
     before = seg.ti_len;

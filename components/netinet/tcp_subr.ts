@@ -26,6 +26,7 @@ import { IP_HDRLEN } from "./ip";
 import * as th from "./tcp";
 import { tcp_cc_boot, tcp_cc_init } from "./tcp_cc";
 import { tcp_ccsel_boot } from "./tcp_ccsel";
+import { tcp_mslt_boot } from "./tcp_mslt";
 import { tcp_mtudisc } from "./tcp_mtu";
 import { tcp_options_boot, tcp_tsoption } from "./tcp_options";
 import { tcp_reass_flush } from "./tcp_reass";
@@ -40,6 +41,7 @@ import { syncookie_boot } from "./tcp_syncookie";
 import { tcp_canceltimers, tcp_timers_init } from "./tcp_timer";
 import { tcp_tw_recycle, tcp_tw_remove } from "./tcp_timewait";
 import * as v from "./tcp_var";
+import { tcp_vtw_boot } from "./tcp_vtw";
 import { TcpState, Tcpcb, Tcpseg, tcp_setstate, tcps } from "./tcp_var";
 
 /** NET phase: pools, tables, tunables. */
@@ -60,6 +62,8 @@ export function tcp_init(): i32 {
   syncookie_boot();
   tcp_cc_boot();
   tcp_ccsel_boot();
+  tcp_mslt_boot();
+  tcp_vtw_boot();
   return 0;
 }
 

@@ -4,7 +4,7 @@
  *      rfc1323 0/1        window scaling and timestamps       mssdflt bytes      minmss bytes
  *      sack.enable 0/1    selective acknowledgments, RFC 2018
  *      init_win segments  delack_us  rtomin_us  rtomax_us     keepidle, keepintvl ms   keepcnt
- *      msl_us             maximum segment lifetime (TIME-WAIT is twice that)
+ *      mslt.*, msl_us     how long TIME-WAIT lasts: tcp_mslt.ts     vtw.*   vestiges: tcp_vtw.ts
  *      finwait2_us        an orphaned FIN-WAIT-2               rstppslim resets/s, -1 any
  *      timewait           connections in TIME-WAIT; timewait_recycled of them gave way to new ones
  *      reass.maxqueuelen  out-of-order pieces a connection
@@ -31,7 +31,6 @@ export function tcp_sysctl_boot(): void {
   s.keepidle = 7200000;
   s.keepintvl = 75000;
   s.keepcnt = 8;
-  s.msl_us = 30000000;
   s.finwait2_us = 60000000;
   s.rstppslim = 200;
   s.reass_maxqueue = 512;
@@ -51,7 +50,6 @@ export function tcp_sysctl_boot(): void {
   sysctl_int("net.inet.tcp.keepidle", at + offsetof<TcpState>("keepidle"), CTLFLAG_RW, 1);
   sysctl_int("net.inet.tcp.keepintvl", at + offsetof<TcpState>("keepintvl"), CTLFLAG_RW, 1);
   sysctl_int("net.inet.tcp.keepcnt", at + offsetof<TcpState>("keepcnt"), CTLFLAG_RW, 1, 1000);
-  sysctl_int("net.inet.tcp.msl_us", at + offsetof<TcpState>("msl_us"), CTLFLAG_RW, 1000, 120000000);
   sysctl_int("net.inet.tcp.finwait2_us", at + offsetof<TcpState>("finwait2_us"), CTLFLAG_RW, 1000);
   sysctl_int("net.inet.tcp.rstppslim", at + offsetof<TcpState>("rstppslim"), CTLFLAG_RW, -1, 1000000);
   sysctl_int("net.inet.tcp.reass.maxqueuelen", at + offsetof<TcpState>("reass_maxqueue"), CTLFLAG_RW, 1, 65536);

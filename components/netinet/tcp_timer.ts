@@ -14,6 +14,7 @@ import { SO_KEEPALIVE } from "../../kernel/abi/socket";
 import { callout_init, callout_pending, callout_schedule, callout_stop } from "../../kernel/kern/callout";
 import { getmicrouptime } from "../../kernel/kern/clock";
 import { TH_ACKF } from "./tcp";
+import { tcp_msl_fix } from "./tcp_mslt";
 import { tcp_mtu_blackhole } from "./tcp_mtu";
 import { tcp_output } from "./tcp_output";
 import { tcp_recovery_rto } from "./tcp_recovery";
@@ -233,5 +234,6 @@ export function tcp_established_timers(tp: Tcpcb): void {
   tcp_timer_disarm(tp, v.TCPT_REXMT);
   tcp_timer_disarm(tp, v.TCPT_KEEP);
   tcp_rto_synfallback(tp);
+  tcp_msl_fix(tp);
   if ((tp.t_inpcb.inp_so.so_options & SO_KEEPALIVE) != 0) tcp_keepalive_start(tp);
 }

@@ -31,7 +31,8 @@ import { tcpstat } from "./tcp_stat";
 import { tcp_close, tcp_drop, tcp_new_iss, tcp_newtcpcb, tcp_sendseqinit } from "./tcp_subr";
 import { TCP_KEEPINIT_US, tcp_timer_arm } from "./tcp_timer";
 import * as v from "./tcp_var";
-import { Tcpcb, sototcpcb } from "./tcp_var";
+import { Tcpcb, sototcpcb, tcps } from "./tcp_var";
+import { tcp_vtw_enter } from "./tcp_vtw";
 
 /** The scale to offer: enough for the largest receive buffer that this socket may have (RFC 7323 §2). */
 export function tcp_rcvscale_of(so: Socket): i32 {
@@ -88,6 +89,9 @@ export class TcpProto extends Protosw {
       return;
     }
     tcp_usrclosed(tp);
+    // Nobody is left who could see the block: a vestige will do.
+    if (so.so_pcb != 0 && (tp.t_state == v.TCPS_TIME_WAIT || tp.t_state == v.TCPS_FIN_WAIT_2)) tcp_vtw_enter(tp);
+    tcps.tw_ready = changetype<Tcpcb>(0);
   }
 
   pr_abort(so: Socket): void {
@@ -126,9 +130,13 @@ export class TcpProto extends Protosw {
     // RFC 9293 §3.9.2.3: no connection to a broadcast or multicast address.
     if (in_multicast(addr) || addr == INADDR_BROADCAST || in_ifbroadcast(addr)) return -EAFNOSUPPORT;
     const c = in_pcbconnect(tp.t_inpcb, sa);
-    if (c < 0) return c;
+    if (c < 0) {
+      tcps.iss_floored = false;
+      return c;
+    }
     tp.request_r_scale = tcp_rcvscale_of(so);
     tcp_sendseqinit(tp, tcp_new_iss(tp));
+    tcps.iss_floored = false;
     tp.t_state = v.TCPS_SYN_SENT;
     tcpstat.connattempt++;
     soisconnecting(so);

@@ -185,7 +185,7 @@ export class Tcpcb {
   t_provenseg: u32;
   /** ICMP "needed" lowers this; 0 = the interface's. */
   t_pathmtu: u32;
-  /** Answers to strangers (tcp_challenge.ts): end, tokens and number of the period; the last answer to what lay outside. */
+  /** Answers to strangers (Tclimit of tcp_challenge.ts, in its order): end, tokens and number of the period; the last answer to what lay outside. */
   t_challenge_until_us: i64;
   t_outside_us: i64;
   t_challenge_left: i32;
@@ -203,6 +203,8 @@ export class Tcpcb {
   t_counted_rcv: u32;
   t_lastack_us: i64;
   t_lastrcvdata_us: i64;
+  /** MSLT_*: how near the peer is, fixed when the connection was established (tcp_mslt.ts). */
+  t_mslclass: i32;
   /** Those in TIME-WAIT, by age (tcp_timewait.ts). */
   t_twnext: Tcpcb;
   t_twprev: Tcpcb;
@@ -253,6 +255,13 @@ export class TcpState {
   keepintvl: i32;
   keepcnt: i32;
   msl_us: i32;
+  /** net.inet.tcp.mslt.* (tcp_mslt.ts), net.inet.tcp.vtw.enable (tcp_vtw.ts). */
+  mslt_enable: i32;
+  mslt_loopback: i32;
+  mslt_local: i32;
+  mslt_remote: i32;
+  mslt_remote_threshold: i32;
+  vtw_enable: i32;
   finwait2_us: i32;
   init_win: i32;
   /** Congestion control: the algorithms' functions, and the one of new connections. */
@@ -274,6 +283,8 @@ export class TcpState {
   tw_last: Tcpcb;
   tw_count: i32;
   tw_recycled: u64;
+  /** The block that the segment under way has left without an owner in TIME-WAIT or FIN-WAIT-2 (tcp_vtw.ts). */
+  tw_ready: Tcpcb;
   /** While a connection takes the place of one in TIME-WAIT: it begins beyond `iss_floor`. */
   iss_floored: bool;
   iss_floor: u32;

@@ -1,17 +1,19 @@
 /**
- * `rumpwasm netstat [-a | -s | -r | -i | -m]`: what the network of an instance is doing.
+ * `rumpwasm netstat [-a | -s | -r | -i | -m | -V]`: what the network of an instance is doing.
  *
  *      (nothing), -a     connections; with -a also listeners and unconnected sockets   net.inet.*.pcblist
  *      -s                counters of every protocol; twice: only those that are not 0  net.*.stats
  *      -r                the routing table                                             net.route.table
  *      -i                interfaces                                                    net.interfaces
  *      -m                mbufs, and all pools                                          kern.pools
+ *      -V                vestiges of connections in TIME-WAIT                          net.inet.tcp.vtw.*
  */
 import type { Command } from 'commander';
 import { ControlError } from '../control/protocol';
 import { type Connection, type Interface, parseConnections, parseCounters, parseInterfaces, parsePools, type PoolUse } from '../control/tables';
 import { UsageError } from './errors';
 import { columns, type Instance, instanceCommand, type InstanceFlags, print, type SysctlAnswer, withInstance } from './instance';
+import { fetchVestiges, vestigesText } from './netstatVtw';
 import { counterText } from './netstatWords';
 import { fetchRoutes, routesText } from './route';
 
@@ -21,6 +23,7 @@ interface NetstatFlags extends InstanceFlags {
   routes?: boolean;
   interfaces?: boolean;
   memory?: boolean;
+  vestiges?: boolean;
   protocol?: string;
 }
 
@@ -92,6 +95,7 @@ async function netstat(flags: NetstatFlags, instance: Instance): Promise<void> {
   else if (flags.routes) print(flags, await fetchRoutes(instance), routesText);
   else if (flags.interfaces) print(flags, parseInterfaces(await instance.table('net.interfaces', 'interfaces of its own')), interfacesText);
   else if (flags.memory) print(flags, parsePools(await instance.table('kern.pools', 'pools')), poolsText);
+  else if (flags.vestiges) print(flags, await fetchVestiges(instance), vestigesText);
   else await connections(instance, flags);
 }
 
@@ -102,11 +106,12 @@ export function registerNetstat(program: Command): void {
     .option('-r, --routes', 'the routing table')
     .option('-i, --interfaces', 'interfaces')
     .option('-m, --memory', 'mbufs and pools')
+    .option('-V, --vestiges', 'vestiges of connections in TIME-WAIT')
     .option('-p, --protocol <name>', 'only this one (tcp, udp, ip, icmp …)')
     .option('-n, --numeric', 'addresses as numbers (they always are)')
     .action((flags: NetstatFlags) => {
-      const chosen = [flags.statistics > 0, flags.routes, flags.interfaces, flags.memory].filter(Boolean).length;
-      if (chosen > 1) throw new UsageError('netstat: one of -s, -r, -i and -m at a time');
+      const chosen = [flags.statistics > 0, flags.routes, flags.interfaces, flags.memory, flags.vestiges].filter(Boolean).length;
+      if (chosen > 1) throw new UsageError('netstat: one of -s, -r, -i, -m and -V at a time');
       return withInstance(flags, (instance) => netstat(flags, instance));
     });
 }

@@ -9,10 +9,11 @@
  * entry that finds its line full goes to the next line with room, and each line that it passed counts
  * it; a look-up goes on to the next line only while that count is not zero (the scheme of F14 and of
  * NetBSD's fat pointers, without their chains). At the load that linehash_create plans for, 8 of 15,
- * one line in a hundred overflows.
+ * one line in a hundred overflows; linehash_create_dense lets the caller trade memory for that.
  *
  * Insert and remove are O(1), a miss reads one line, a hit that line and the entry itself. Memory: 8
- * bytes an entry. Entries with equal hashes share lines, so a caller must not insert many of them.
+ * bytes an entry (64 / per_line when dense). The line is the hash scaled to the number of lines, which
+ * need not be a power of two. Entries with equal hashes share lines: do not insert many of them.
  */
 import { kmem_alloc } from "./kmem";
 
@@ -24,7 +25,7 @@ const INDEX_MASK: u32 = 0xfffff;
 @unmanaged
 export class Linehash {
   lines: usize;
-  mask: u32;
+  nlines: u32;
   count: u32;
   /** Entries that did not fit their own line. */
   spilled: u32;
@@ -37,12 +38,16 @@ export class Linehash {
 
 /** A table for up to `n` entries (indexes below 2^20 - 1). Boot only. */
 export function linehash_create(n: u32, name: string): Linehash {
+  return linehash_create_dense(n, 8, name);
+}
+
+/** The same with `per_line` entries for each line when it is full: 1 (sparse) to 15 (no room to spare). */
+export function linehash_create_dense(n: u32, per_line: u32, name: string): Linehash {
   assert(n < INDEX_MASK, "linehash_create: too many");
+  assert(per_line > 0 && per_line <= SLOTS, "linehash_create: load");
   const t = changetype<Linehash>(kmem_alloc(offsetof<Linehash>(), 64, name));
-  let lines: u32 = 1;
-  while (lines << 3 < n) lines <<= 1;
-  t.mask = lines - 1;
-  t.lines = kmem_alloc(<usize>lines << 6, 64, name);
+  t.nlines = n == 0 ? 1 : (n + per_line - 1) / per_line;
+  t.lines = kmem_alloc(<usize>t.nlines << 6, 64, name);
   return t;
 }
 
@@ -50,15 +55,21 @@ function tag_of(hash: u64): u32 {
   return <u32>(hash >> 52) << INDEX_BITS;
 }
 
+/** Where `hash` belongs: its low half as a fraction of all lines. */
+function home_of(t: Linehash, hash: u64): u32 {
+  return <u32>((<u64><u32>hash * <u64>t.nlines) >> 32);
+}
+
+/** Line `i` of a round table; `i` is less than twice their number. */
 function line_at(t: Linehash, i: u32): usize {
-  return t.lines + (<usize>(i & t.mask) << 6);
+  return t.lines + (<usize>(i < t.nlines ? i : i - t.nlines) << 6);
 }
 
 /** Add `index` under `hash`. False only if every line is full: more entries than planned for. */
 export function linehash_insert(t: Linehash, hash: u64, index: u32): bool {
   assert(index < INDEX_MASK, "linehash_insert: index");
-  const home = <u32>hash;
-  for (let i: u32 = 0; i <= t.mask; i++) {
+  const home = home_of(t, hash);
+  for (let i: u32 = 0; i < t.nlines; i++) {
     const line = line_at(t, home + i);
     for (let s: u32 = 0; s < SLOTS; s++) {
       const at = line + (<usize>s << 2);
@@ -83,9 +94,9 @@ function line_overflow(line: usize, by: i32): void {
 
 /** Take `index`, inserted under `hash`, out again; it must be there. */
 export function linehash_remove(t: Linehash, hash: u64, index: u32): void {
-  const home = <u32>hash;
+  const home = home_of(t, hash);
   const want = tag_of(hash) | (index + 1);
-  for (let i: u32 = 0; i <= t.mask; i++) {
+  for (let i: u32 = 0; i < t.nlines; i++) {
     const line = line_at(t, home + i);
     for (let s: u32 = 0; s < SLOTS; s++) {
       const at = line + (<usize>s << 2);
@@ -102,10 +113,10 @@ export function linehash_remove(t: Linehash, hash: u64, index: u32): void {
 
 /** The first candidate under `hash`, or -1. Its key must be compared by the caller. */
 export function linehash_first(t: Linehash, hash: u64): i32 {
-  t.at_line = <u32>hash;
+  t.at_line = home_of(t, hash);
   t.at_slot = 0;
   t.at_tag = tag_of(hash);
-  t.at_left = t.mask;
+  t.at_left = t.nlines - 1;
   return linehash_next(t);
 }
 

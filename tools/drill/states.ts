@@ -6,8 +6,9 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ackValues, acks, type Cell, data, fins, oddities, resets, synAcks, syns } from './statesCells';
+import { timeWaitOnly } from './statesTimeWait';
 import { closedCells, listenCells, synSentCells } from './statesOpening';
-import { closed, listening, type StateEntry, synchronized, synReceivedActive, synReceivedPassive, synSent } from './statesPrologue';
+import { closed, listening, orphans, type StateEntry, synchronized, synReceivedActive, synReceivedPassive, synSent } from './statesPrologue';
 
 export const STATES_DIR = 'tests/drill/states';
 
@@ -25,14 +26,14 @@ function scriptText(s: StateEntry, cell: Cell): string {
 }
 
 function cellsOf(s: StateEntry): Cell[] {
-  return [...syns(s), ...synAcks(s), ...acks(s), ...ackValues(s), ...fins(s), ...resets(s), ...data(s), ...oddities(s)];
+  return [...syns(s), ...synAcks(s), ...acks(s), ...ackValues(s), ...fins(s), ...resets(s), ...data(s), ...oddities(s), ...timeWaitOnly(s)];
 }
 
 /** All of them: path below STATES_DIR → text. */
 export function stateScripts(): Map<string, string> {
   const table: [StateEntry, Cell[]][] = [
     [closed, closedCells()], [listening, listenCells()], [synSent, synSentCells(synSent)],
-    ...[synReceivedPassive, synReceivedActive, ...synchronized].map((s): [StateEntry, Cell[]] => [s, cellsOf(s)]),
+    ...[synReceivedPassive, synReceivedActive, ...synchronized, ...orphans].map((s): [StateEntry, Cell[]] => [s, cellsOf(s)]),
   ];
   return new Map(table.flatMap(([s, cells]) => cells.map((cell): [string, string] => [`${s.folder}/${cell.file}.pkt`, scriptText(s, cell)])));
 }

@@ -21,7 +21,7 @@ export interface Cell {
   after: string;
 }
 
-const P47 = 'RFC 9293 §3.10.7.4';
+export const P47 = 'RFC 9293 §3.10.7.4';
 
 /** Where a segment's sequence number lies. */
 interface Place {
@@ -33,7 +33,7 @@ interface Place {
 }
 
 /** @param length of the segment, as it counts in sequence numbers */
-function places(length: number): Place[] {
+export function places(length: number): Place[] {
   return [
     { file: 'old', words: 'below the window', offset: -Math.max(1, length), inside: false },
     { file: 'left', words: 'at the left edge of the window', offset: 0, inside: true },
@@ -44,16 +44,16 @@ function places(length: number): Place[] {
   ];
 }
 
-function segment(flags: string, seq: number, length: number, ack: number | null, options = ''): string {
+export function segment(flags: string, seq: number, length: number, ack: number | null, options = ''): string {
   return `+.01 < ${flags} ${seq}:${seq + length}(${length})${ack === null ? '' : ` ack ${ack}`} win ${WINDOW}${options}`;
 }
 
 /** <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>. */
-function ackNow(s: StateEntry, rcvNxt = s.rcvNxt): string {
+export function ackNow(s: StateEntry, rcvNxt = s.rcvNxt): string {
   return `+0 > . ${s.nxt}:${s.nxt}(0) ack ${rcvNxt}`;
 }
 
-const unacceptable = `${P47}, first: not acceptable: <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, dropped`;
+export const unacceptable = `${P47}, first: not acceptable: <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, dropped`;
 
 /** The error that the user is told, if there is a user. */
 function soError(s: StateEntry, name: string): string[] {

@@ -90,6 +90,23 @@ export const synSent: StateEntry = {
   ...base, folder: 'syn-sent', name: 'SYN-SENT', word: 'SYN_SENT', una: ISS, passive: false,
   lines: ['// sysctl net.inet.tcp.rfc1323=0', ...connecting],
 };
+/** The owner has gone: with vestiges on, no socket and no block is left; what is seen from outside is the same. */
+function orphaned(enable: number): StateEntry {
+  const which = enable === 1 ? 'vestigial' : 'orphaned';
+  return {
+    ...base, folder: `time-wait-${which}`, name: `TIME-WAIT, ${which}`, word: 'TIME_WAIT', una: ISS + 2, nxt: ISS + 2, rcvNxt: IRS + 2, hasFin: true, fd: null,
+    lines: [
+      `// sysctl net.inet.tcp.vtw.enable=${enable}`,
+      ...established,
+      '+0 close(4) = 0',
+      `+0 > F. ${ISS + 1}:${ISS + 1}(0) ack ${IRS + 1}`,
+      `+.01 < . ${IRS + 1}:${IRS + 1}(0) ack ${ISS + 2} win ${WINDOW}`,
+      `+0 < F. ${IRS + 1}:${IRS + 1}(0) ack ${ISS + 2} win ${WINDOW}`,
+      `+0 > . ${ISS + 2}:${ISS + 2}(0) ack ${IRS + 2}`,
+    ],
+  };
+}
+export const orphans: readonly StateEntry[] = [orphaned(1), orphaned(0)];
 export const listening: StateEntry = {
   ...base, folder: 'listen', name: 'LISTEN', word: 'LISTEN', fd: null, lines: listen,
 };
