@@ -37,16 +37,40 @@ interface Measured {
   used: number;
 }
 
-async function round(store: Store, data: Buffer, into: Measured): Promise<void> {
+/** What is written: `length` bytes, of which `part` gives some. */
+interface Source {
+  length: number;
+  part(at: number, length: number): Buffer;
+}
+
+const fromBuffer = (data: Buffer): Source => ({ length: data.length, part: (at, length) => data.subarray(at, at + length) });
+
+/** `length` bytes of a log, every 12 MiB of it a little different. */
+function logSource(length: number): Source {
+  const lines = Buffer.alloc(64 * PIECE);
+  for (let at = 0, n = 0; at < lines.length; n++) {
+    at += lines.write(`${n} Nov 20 19:${n % 60}:${n % 59} gateway kernel: [${n * 7}.${n % 1000}] virt0: link is up, 1000 Mbps, full duplex, ${n % 97} frames dropped\n`, at);
+  }
+  return {
+    length,
+    part(at, n) {
+      const bytes = lines.subarray(at % lines.length, (at % lines.length) + n);
+      for (let i = 0; i < n; i += 4096) bytes.writeUInt32LE(at + i, i);
+      return bytes;
+    },
+  };
+}
+
+async function round(store: Store, data: Source, into: Measured): Promise<void> {
   await store.clear();
-  into.write.push(await pass(data.length, (at, n) => store.write(at, data.subarray(at, at + n))));
+  into.write.push(await pass(data.length, (at, n) => store.write(at, data.part(at, n))));
   into.read.push(await pass(data.length, (at, n) => store.read(at, n)));
   into.used = store.used();
 }
 
 const empty = (): Measured => ({ write: [], read: [], used: 0 });
 
-async function compare(name: string, ours: Store, theirs: Store | null, peer: string, data: Buffer, rounds: number, report: (row: Row) => void): Promise<void> {
+async function compare(name: string, ours: Store, theirs: Store | null, peer: string, data: Source, rounds: number, report: (row: Row) => void): Promise<void> {
   const mine = empty();
   const other = empty();
   await round(ours, data, empty());
@@ -99,7 +123,7 @@ async function run(report: (row: Row) => void, { quick, log }: BenchOptions): Pr
     const ours: Store = { write: (at, bytes) => disk.write(at, bytes), read: (at, length) => disk.read(at, length), used, clear: () => disks.flush('rd0') };
     const zram = algorithm !== null && !missing ? zramStore(data.length, algorithm) : null;
     try {
-      await compare(name, ours, zram, `zram, ${algorithm}`, data, quick ? 3 : 7, report);
+      await compare(name, ours, zram, `zram, ${algorithm}`, fromBuffer(data), quick ? 3 : 7, report);
     } finally {
       zram?.close();
       disk.close();
@@ -107,6 +131,27 @@ async function run(report: (row: Row) => void, { quick, log }: BenchOptions): Pr
     }
   }
   await kernel.close();
+  log('1 GiB');
+  await gibibyte(!missing, quick, report);
+}
+
+/** A device of 1 GiB, full, in an image with 300 MiB of memory. */
+async function gibibyte(beside: boolean, quick: boolean, report: (row: Row) => void): Promise<void> {
+  const size = 1 << 30;
+  const kernel = await boot((await buildImage('DISK')).wasmFile, { manual: true, memory: 300 * MIB, params: { RAMDISK_MEM: '285M' } });
+  const disks = new Disks(kernel);
+  disks.attach('rd0', { size, dedup: 'off' });
+  const disk = disks.open('rd0');
+  const used = (): number => Number(disks.table('mm_stat').mem_used_total);
+  const ours: Store = { write: (at, bytes) => disk.write(at, bytes), read: (at, length) => disk.read(at, length), used, clear: () => disks.flush('rd0') };
+  const zram = beside ? zramStore(size, 'lzo') : null;
+  try {
+    await compare(`1 GiB of logs in ${kernel.memory.buffer.byteLength / MIB} MiB`, ours, zram, 'zram, lzo', logSource(size), quick ? 1 : 3, report);
+  } finally {
+    zram?.close();
+    disk.close();
+    await kernel.close();
+  }
 }
 
 const bench: Bench = { name: 'ramdisk', about: 'the RAM disk: speed and memory beside zram', run };

@@ -196,6 +196,14 @@ export async function buildImage(name: string, options: BuildOptions = {}): Prom
   return build(tree, linkImage(tree, loadConf(root, name)), options);
 }
 
+/** Build image `name` with its components changed, as `as`: for whoever compares two that could stand for each other. */
+export async function buildVariant(name: string, as: string, change: (components: string[]) => string[], options: BuildOptions = {}): Promise<BuildResult> {
+  const root = options.root ?? findRoot();
+  const tree = loadTree(root);
+  const conf = loadConf(root, name);
+  return build(tree, linkImage(tree, { ...conf, name: as, components: change(conf.components) }), options);
+}
+
 /** Build component `name` alone, as component-<name>. */
 export async function buildComponent(name: string, options: BuildOptions = {}): Promise<BuildResult> {
   const tree = loadTree(options.root ?? findRoot());

@@ -8,7 +8,7 @@
  *
  * docs/linker.md has the formats of component.json and kernel/conf/<IMAGE>.json.
  */
-export { buildComponent, buildImage, type BuildOptions, type BuildResult } from './build';
+export { buildComponent, buildImage, type BuildOptions, type BuildResult, buildVariant } from './build';
 export { checkSources, type CheckResult } from './check';
 export { progress, registerBuildCommands } from './commands';
 export { CompileError, LinkError } from './errors';
