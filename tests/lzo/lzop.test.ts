@@ -199,6 +199,19 @@ describe('files that are not what they should be', { skip }, () => {
   });
 });
 
+test('progress on a terminal, and nowhere else', { skip: need('script') }, async (t) => {
+  const dir = tempDir(t);
+  const file = join(dir, 'large');
+  writeFileSync(file, Buffer.concat(Array.from({ length: 40 }, () => mixed(4 << 20))));
+  const command = `${process.execPath} ${cli} lzo -f ${file} -o ${join(dir, 'out')}`;
+  const ran = await pipe('env', ['TERM=xterm', 'script', '-qec', command, '/dev/null']);
+  assert.equal(ran.status, 0);
+  assert.match(ran.stdout.toString(), /\r\x1b\[K.*large +\d+ % {2}\d.* MB → \d.* MB {2}\d+ MB\/s/, 'the line that moves');
+  assert.match(ran.stdout.toString(), /large: 168 MB → \d+ MB \(\d+\.\d %\)\r?\n/, 'what is left of it');
+  const plain = await lzo(['-f', file, '-o', join(dir, 'out')]);
+  assert.deepEqual([plain.status, plain.stderr, plain.stdout.length], [0, '', 0]);
+});
+
 test('memory stays the same however long the stream is', { skip: skip || need('linux') }, async () => {
   const script = `
     const { spawn } = require('node:child_process');

@@ -270,6 +270,9 @@ describe('statistics', () => {
     const data = Buffer.concat([mixed(MIB), Buffer.alloc(20 * BLOCK, 0x55), content(1, 10 * BLOCK)]);
     await fill(disks, 'rd0', data, { dedup: 'off' });
     const s = disks.stat('rd0');
+    const zram = ['orig_data_size', 'compr_data_size', 'mem_used_total', 'mem_limit', 'mem_used_max', 'same_pages', 'pages_compacted', 'huge_pages', 'huge_pages_since',
+      'failed_reads', 'failed_writes', 'invalid_io', 'notify_free'];
+    assert.deepEqual(Object.keys(s).filter((key) => zram.includes(key)), zram, 'all of them, in zram’s order');
     assert.equal(s.orig_data_size, data.length);
     assert.ok(Number(s.same_pages) >= 20);
     assert.ok(Number(s.huge_pages) >= 10);
