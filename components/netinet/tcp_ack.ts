@@ -16,6 +16,7 @@ import { tcp_cc_established } from "./tcp_cc";
 import { tcp_challenge } from "./tcp_challenge";
 import { tcp_wakewriter } from "./tcp_input";
 import { TOF_TS, tcpopt } from "./tcp_options";
+import { tcp_pmtud_acked } from "./tcp_pmtud";
 import { tcp_recovery_ack, tcp_recovery_dupack } from "./tcp_recovery";
 import { tcp_backoff_us, tcp_ts_rtt, tcp_xmit_timer } from "./tcp_rtt";
 import { tcp_enter_timewait } from "./tcp_segment";
@@ -124,7 +125,6 @@ export function tcp_ack_new(tp: Tcpcb): void {
   if (th.SEQ_LT(tp.snd_up, tp.snd_una)) tp.snd_up = tp.snd_una;
   // RFC 6298 §5, Karn: what was sent again gives no sample, and without one the RTO stays backed off.
   if (tp.t_rxtshift > 0 && (tp.t_flags & v.TF_PERSIST) == 0) tp.t_rto_us = <i32>tcp_backoff_us(tp);
-  if (acked >= tp.t_maxseg && tp.t_provenseg < tp.t_maxseg) tp.t_provenseg = tp.t_maxseg;
   tp.t_rxtshift = 0;
   tp.t_softerror = 0;
   if (tp.snd_una == tp.snd_max) {
@@ -138,6 +138,7 @@ export function tcp_ack_new(tp: Tcpcb): void {
     if ((tp.t_flags & v.TF_PERSIST) == 0) tcp_rexmt_arm(tp);
   }
   tcp_recovery_ack(tp, acked);
+  tcp_pmtud_acked(tp);
   if (data > 0) tcp_wakewriter(so);
 }
 

@@ -24,6 +24,7 @@ import { tcp_cc_idle } from "./tcp_cc";
 import { tcp_info_sent } from "./tcp_info";
 import { tcp_ourmss, tcp_tsomax } from "./tcp_mtu";
 import { tcp_synoptions, tcp_tsoption } from "./tcp_options";
+import { tcp_pmtud_sent, tcp_probe_begin, tcp_probe_sent } from "./tcp_pmtud";
 import { tcp_sendwindow } from "./tcp_recovery";
 import { tcp_ts_getticks } from "./tcp_rtt";
 import { tcp_sack_due, tcp_sack_write } from "./tcp_sackrcv";
@@ -95,6 +96,11 @@ export function tcp_rcvwindow(tp: Tcpcb, so: Socket): u32 {
 export function tcp_output(tp: Tcpcb): i32 {
   const so = tp.t_inpcb.inp_so;
   if (tp.snd_max == tp.snd_una) tcp_cc_idle(tp);
+  if (tp.t_probe_at_us != 0 && tcp_probe_begin(tp, so)) {
+    const e = tcp_output1(tp, so);
+    tcp_probe_sent(tp);
+    if (e <= 0) return e;
+  }
   for (let burst = 0; burst < 64; burst++) {
     const more = tcp_output1(tp, so);
     if (more <= 0) return more;
@@ -290,6 +296,7 @@ function tcp_sent(tp: Tcpcb, len: i32, flags: i32): void {
     return;
   }
   tp.snd_nxt = next;
+  tcp_pmtud_sent(tp, len, start, next, again);
   if (th.SEQ_GT(next, tp.snd_max)) {
     tp.snd_max = next;
     if (tp.t_rtttime_us == 0) {

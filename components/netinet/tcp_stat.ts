@@ -102,13 +102,18 @@ export class TcpStat {
   idlerestart: u64;
   hystartcss: u64;
   hystartexit: u64;
+  mtudelayed: u64;
+  mtublackhole: u64;
+  mtuprobe: u64;
+  mtuprobeok: u64;
+  mtuprobefail: u64;
 }
 
 export let tcpstat: TcpStat = changetype<TcpStat>(0);
 
 /** "name name …" in the order of the fields. */
 // One literal: joining strings would need an allocator.
-const NAMES = "connattempt accepts connects drops conndrops closed segstimed rttupdated delack timeoutdrop rexmttimeo persisttimeo persistdrop keeptimeo keepprobe keepdrops finwait2drop sndtotal sndpack sndbyte sndrexmitpack sndrexmitbyte sndacks sndprobe sndurg sndwinup sndctrl sndrst sndnobufs rcvtotal rcvpack rcvbyte rcvbadsum rcvbadoff rcvshort rcvduppack rcvdupbyte rcvpartduppack rcvpartdupbyte rcvoopack rcvoobyte rcvoodrop rcvpackafterwin rcvbyteafterwin rcvafterclose rcvwinprobe rcvdupack rcvacktoomuch rcvackpack rcvackbyte rcvwinupd rcvnoport rcvurg pawsdrop predack preddat badsyn badrst listendrop mturesent fastrexmit newrenopartial reasslimit rstlimit icmpquench challengeack memdrop selfconn challengelimit ackskipped twrstignored sack_send_blocks dsack_send_blocks sc_added sc_completed sc_timed_out sc_overflowed sc_reset sc_unreach sc_bucketoverflow sc_aborted sc_dupesyn sc_dropped sc_retransmitted sc_deferred sc_cookie_sent sc_cookie_recv sc_cookie_failed ccundo idlerestart hystartcss hystartexit";
+const NAMES = "connattempt accepts connects drops conndrops closed segstimed rttupdated delack timeoutdrop rexmttimeo persisttimeo persistdrop keeptimeo keepprobe keepdrops finwait2drop sndtotal sndpack sndbyte sndrexmitpack sndrexmitbyte sndacks sndprobe sndurg sndwinup sndctrl sndrst sndnobufs rcvtotal rcvpack rcvbyte rcvbadsum rcvbadoff rcvshort rcvduppack rcvdupbyte rcvpartduppack rcvpartdupbyte rcvoopack rcvoobyte rcvoodrop rcvpackafterwin rcvbyteafterwin rcvafterclose rcvwinprobe rcvdupack rcvacktoomuch rcvackpack rcvackbyte rcvwinupd rcvnoport rcvurg pawsdrop predack preddat badsyn badrst listendrop mturesent fastrexmit newrenopartial reasslimit rstlimit icmpquench challengeack memdrop selfconn challengelimit ackskipped twrstignored sack_send_blocks dsack_send_blocks sc_added sc_completed sc_timed_out sc_overflowed sc_reset sc_unreach sc_bucketoverflow sc_aborted sc_dupesyn sc_dropped sc_retransmitted sc_deferred sc_cookie_sent sc_cookie_recv sc_cookie_failed ccundo idlerestart hystartcss hystartexit mtudelayed mtublackhole mtuprobe mtuprobeok mtuprobefail";
 
 export function tcp_stat_boot(): void {
   tcpstat = changetype<TcpStat>(kmem_alloc(offsetof<TcpStat>(), 64, "tcpstat"));

@@ -27,7 +27,7 @@ import * as th from "./tcp";
 import { tcp_cc_boot, tcp_cc_init } from "./tcp_cc";
 import { tcp_ccsel_boot } from "./tcp_ccsel";
 import { tcp_mslt_boot } from "./tcp_mslt";
-import { tcp_mtudisc } from "./tcp_mtu";
+import { PATHINFO_N, Pathinfo, tcp_mtudisc } from "./tcp_pmtud";
 import { tcp_options_boot, tcp_tsoption } from "./tcp_options";
 import { tcp_reass_flush } from "./tcp_reass";
 import { TCPTV_RTOINIT_US, tcp_ts_getticks } from "./tcp_rtt";
@@ -52,6 +52,7 @@ export function tcp_init(): i32 {
   s.info = in_pcbinfo_create(NETINET_MAXTCPCB, IPPROTO_TCP, "tcp_inpcb");
   s.secret = kmem_alloc(32, 16, "tcp");
   cprng_strong(s.secret, 32);
+  s.pathinfo = kmem_alloc(<usize>PATHINFO_N * offsetof<Pathinfo>(), 16, "tcp");
   s.info_buf = kmem_alloc(TCP_INFO_SIZE, 8, "tcp");
   s.seg = changetype<Tcpseg>(kmem_alloc(offsetof<Tcpseg>(), 64, "tcp"));
   so_setreclaim(tcp_tw_recycle);
@@ -289,7 +290,7 @@ export function tcp_ctlinput(what: i32, mtu: u32, laddr: u32, lport: u32, faddr:
   const tp = changetype<Tcpcb>(inp.inp_ppcb);
   if (th.SEQ_LT(seq, tp.snd_una) || th.SEQ_GEQ(seq, tp.snd_max)) return;
   if (what == TCPE_NEEDFRAG) {
-    tcp_mtudisc(tp, mtu);
+    tcp_mtudisc(tp, mtu, seq);
     return;
   }
   const opening = tp.t_state == v.TCPS_SYN_SENT || tp.t_state == v.TCPS_SYN_RECEIVED;

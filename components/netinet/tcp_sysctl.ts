@@ -8,6 +8,8 @@
  *      finwait2_us        an orphaned FIN-WAIT-2               rstppslim resets/s, -1 any
  *      timewait           connections in TIME-WAIT; timewait_recycled of them gave way to new ones
  *      reass.maxqueuelen  out-of-order pieces a connection
+ *      mtu_probing 0/1/2  search for the path's MTU: never, after it was lowered, always
+ *      mtu_raise s        until the search begins again (RFC 8899: 600)
  *      rfc1337 0/1        resets do not end TIME-WAIT
  *      challengeack_limit, challengeack_us   challenge ACKs a connection and period, about; -1 any
  *      invalid_ratelimit ms   between answers of a connection to invalid segments without data, 0 any
@@ -34,6 +36,8 @@ export function tcp_sysctl_boot(): void {
   s.finwait2_us = 60000000;
   s.rstppslim = 200;
   s.reass_maxqueue = 512;
+  s.mtu_probing = 1;
+  s.mtu_raise = 600;
   s.rfc1337 = 1;
   s.challenge_limit = 10;
   s.challenge_us = 5000000;
@@ -53,6 +57,8 @@ export function tcp_sysctl_boot(): void {
   sysctl_int("net.inet.tcp.finwait2_us", at + offsetof<TcpState>("finwait2_us"), CTLFLAG_RW, 1000);
   sysctl_int("net.inet.tcp.rstppslim", at + offsetof<TcpState>("rstppslim"), CTLFLAG_RW, -1, 1000000);
   sysctl_int("net.inet.tcp.reass.maxqueuelen", at + offsetof<TcpState>("reass_maxqueue"), CTLFLAG_RW, 1, 65536);
+  sysctl_int("net.inet.tcp.mtu_probing", at + offsetof<TcpState>("mtu_probing"), CTLFLAG_RW, 0, 2);
+  sysctl_int("net.inet.tcp.mtu_raise", at + offsetof<TcpState>("mtu_raise"), CTLFLAG_RW, 1, 86400);
   sysctl_int("net.inet.tcp.rfc1337", at + offsetof<TcpState>("rfc1337"), CTLFLAG_RW, 0, 1);
   sysctl_int("net.inet.tcp.challengeack_limit", at + offsetof<TcpState>("challenge_limit"), CTLFLAG_RW, -1, 1000000);
   sysctl_int("net.inet.tcp.challengeack_us", at + offsetof<TcpState>("challenge_us"), CTLFLAG_RW, 1000, 600000000);

@@ -15,7 +15,7 @@ import { callout_init, callout_pending, callout_schedule, callout_stop } from ".
 import { getmicrouptime } from "../../kernel/kern/clock";
 import { TH_ACKF } from "./tcp";
 import { tcp_msl_fix } from "./tcp_mslt";
-import { tcp_mtu_blackhole } from "./tcp_mtu";
+import { tcp_mtu_blackhole } from "./tcp_pmtud";
 import { tcp_output } from "./tcp_output";
 import { tcp_recovery_rto } from "./tcp_recovery";
 import { tcp_backoff_us, tcp_rto_synfallback } from "./tcp_rtt";

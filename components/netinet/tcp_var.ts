@@ -181,8 +181,23 @@ export class Tcpcb {
   t_user_timeout_us: i64;
   /** User's limit on t_maxseg (TCP_MAXSEG), 0 none. */
   t_usermss: u32;
-  /** Largest t_maxseg of which a whole segment was acknowledged: the path carries that. */
+  /** Largest t_maxseg of which a whole segment was acknowledged: the path carries that (tcp_pmtud.ts). */
   t_provenseg: u32;
+  /** One full segment in flight that would prove it: its size, 0 none, and its end. */
+  t_full_size: u32;
+  t_full_end: u32;
+  /** "Needed" that waits for the segment it quotes to time out. */
+  t_pmtu_pending: u32;
+  t_pmtu_seq: u32;
+  /** The probe in flight: MTU, 0 none, and place; t_maxseg while it is sent; tries; bound; when the next is due, 0 never. */
+  t_probe_mtu: u32;
+  t_probe_seq: u32;
+  t_probe_end: u32;
+  t_probe_mss: u32;
+  t_probe_tries: i32;
+  t_probe_high: u32;
+  t_probe_at_us: i64;
+  t_probe_undo: bool;
   /** ICMP "needed" lowers this; 0 = the interface's. */
   t_pathmtu: u32;
   /** Answers to strangers (Tclimit of tcp_challenge.ts, in its order): end, tokens and number of the period; the last answer to what lay outside. */
@@ -242,6 +257,8 @@ export class TcpState {
   info: Inpcbinfo;
   /** Secret of the initial sequence numbers and timestamp offsets (RFC 6528). */
   secret: usize;
+  /** What is known of paths (tcp_pmtud.ts). */
+  pathinfo: usize;
   /** Where TCP_INFO is put together. */
   info_buf: usize;
   /** sysctl net.inet.tcp.*: see tcp_sysctl.ts for units. */
@@ -270,6 +287,9 @@ export class TcpState {
   reass_maxqueue: i32;
   rstppslim: i32;
   minmss: i32;
+  /** tcp_pmtud.ts: whether it searches; seconds until it searches again. */
+  mtu_probing: i32;
+  mtu_raise: i32;
   /** RFC 1337: resets do not end TIME-WAIT. Limits of tcp_challenge.ts. */
   rfc1337: i32;
   challenge_limit: i32;
