@@ -7,7 +7,7 @@
  * Nothing of a packet is believed before the header has been checked here; what follows may rely on
  * it: the header is contiguous, ph_len is the datagram's length, padding is cut off. Options are
  * accepted (RFC 1122 §3.2.1.8; ip_options.ts), source routes refused. Martian sources are dropped: ours,
- * broadcast, multicast, loopback from a wire (RFC 1812 §5.3.7).
+ * broadcast, multicast, this network, loopback from a wire (RFC 1812 §5.3.7).
  */
 import { IPPROTO_ICMP, IPPROTO_IGMP, IPPROTO_TCP, IPPROTO_UDP } from "../../kernel/abi/inet";
 import { IFF_LOOPBACK } from "../../kernel/abi/if";
@@ -69,9 +69,13 @@ function ip_check(m0: Mbuf): Mbuf {
   return changetype<Mbuf>(0);
 }
 
-/** A source that no packet from `ifp` can have. */
-function ip_martian(src: u32, ifp: Ifnet, looped: bool): bool {
+/**
+ * A source that no packet from `ifp` can have. RFC 1122 §3.2.1.3 (a), (b): "this network" (0/8) is the
+ * source of who does not know its address yet (DHCP, IGMP); it speaks to all, and cannot be answered.
+ */
+function ip_martian(src: u32, dst: u32, ifp: Ifnet, looped: bool): bool {
   if (in_multicast(src) || src == 0xffffffff || (src & 0xf0) == 0xf0) return true;
+  if ((src & 0xff) == 0 && (src != 0 || in_localip(dst))) return true;
   if (looped || (changetype<usize>(ifp) != 0 && (ifp.if_flags & IFF_LOOPBACK) != 0)) return false;
   if (in_loopback(src) || in_localip(src)) return true;
   return changetype<usize>(ifp) != 0 && src != 0 && in_broadcast_on(src, ifp);
@@ -126,7 +130,7 @@ export function ip_input(m0: Mbuf): void {
   const dst = load<u32>(p, ip.IP_DST);
   const ifp = if_byindex(m.ph_rcvif);
   in_iface(m.ph_rcvif).ii_received++;
-  if (ip_martian(src, ifp, (m.m_flags & M_LOOP) != 0)) {
+  if (ip_martian(src, dst, ifp, (m.m_flags & M_LOOP) != 0)) {
     ipstat.badaddr++;
     ip_logmartian(src, dst, ifp);
     m_freem(m);

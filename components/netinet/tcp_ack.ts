@@ -20,6 +20,7 @@ import { tcp_pmtud_acked } from "./tcp_pmtud";
 import { tcp_recovery_ack, tcp_recovery_dupack } from "./tcp_recovery";
 import { tcp_backoff_us, tcp_ts_rtt, tcp_xmit_timer } from "./tcp_rtt";
 import { tcp_enter_timewait } from "./tcp_segment";
+import { tcp_ts_update } from "./tcp_sequence";
 import { tcpstat } from "./tcp_stat";
 import { tcp_close, tcp_dropwithreset } from "./tcp_subr";
 import { tcp_established_timers, tcp_rexmt_arm, tcp_timer_arm, tcp_timer_disarm } from "./tcp_timer";
@@ -40,6 +41,7 @@ export function tcp_ack(tp: Tcpcb): bool {
     tcp_challenge(tp);
     return false;
   }
+  tcp_ts_update(tp);
   if (th.SEQ_GT(seg.seg_ack, tp.snd_una)) {
     // A segment older than the one that set the window tells nothing of it: its right edge stays.
     if (!tcp_window_update(tp)) {

@@ -11,7 +11,6 @@
  * Van Jacobson): pure ACKs and pure in-sequence data skip the general checks, because all of them hold.
  */
 import { IPPROTO_TCP } from "../../kernel/abi/inet";
-import { getmicrouptime } from "../../kernel/kern/clock";
 import { CSUM_DATA_OK, M_BCAST, M_MCAST, Mbuf, m_freem } from "../../kernel/net/mbuf";
 import { m_adj, m_pullup } from "../../kernel/net/mbuf2";
 import { in4_cksum, in_pseudo } from "../../kernel/net/in_cksum";
@@ -26,6 +25,7 @@ import { tcp_listen_input } from "./tcp_listen";
 import { TOF_TS, tcp_dooptions, tcpopt } from "./tcp_options";
 import { tcp_output } from "./tcp_output";
 import { tcp_segment_input } from "./tcp_segment";
+import { tcp_ts_update } from "./tcp_sequence";
 import { tcpstat } from "./tcp_stat";
 import { tcp_dropwithreset } from "./tcp_subr";
 import { tcp_synsent_input } from "./tcp_synsent";
@@ -142,16 +142,13 @@ function tcp_fastpath(tp: Tcpcb): bool {
   if ((tp.t_flags & (v.TF_FASTRECOVERY | v.TF_PERSIST | v.TF_URGPEND)) != 0 || tp.t_segq) return false;
   const to = tcpopt;
   if ((tp.t_flags & v.TF_RCVD_TSTMP) != 0) {
-    // RFC 7323 §5.3: PAWS holds, and the timestamp is the one to keep.
+    // RFC 7323 §5.3: PAWS holds.
     if ((to.to_flags & TOF_TS) == 0 || th.SEQ_LT(to.to_tsval, tp.ts_recent)) return false;
-    if (th.SEQ_LEQ(seg.seg_seq, tp.last_ack_sent)) {
-      tp.ts_recent = to.to_tsval;
-      tp.ts_recent_age_us = getmicrouptime();
-    }
   }
   if (seg.ti_len == 0) {
     if (!th.SEQ_GT(seg.seg_ack, tp.snd_una) || th.SEQ_GT(seg.seg_ack, tp.snd_max)) return false;
     tcpstat.predack++;
+    tcp_ts_update(tp);
     tcp_keepalive_touch(tp);
     tp.snd_wl1 = seg.seg_seq;
     tp.snd_wl2 = seg.seg_ack;
@@ -163,6 +160,7 @@ function tcp_fastpath(tp: Tcpcb): bool {
   if (seg.seg_ack != tp.snd_una || seg.ti_len > sbspace(so.so_rcv) || (so.so_state & SS_CANTRCVMORE) != 0) return false;
   if (<u32>seg.ti_len > tp.rcv_adv - tp.rcv_nxt) return false;
   tcpstat.preddat++;
+  tcp_ts_update(tp);
   tcp_keepalive_touch(tp);
   tp.snd_wl1 = seg.seg_seq;
   tcp_indata(tp, so);

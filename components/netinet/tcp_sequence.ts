@@ -44,7 +44,6 @@ export function tcp_check_paws(tp: Tcpcb): bool {
 /** First: is any of it inside the window (RFC 9293 §3.10.7.4)? Trims what is not. */
 export function tcp_check_sequence(tp: Tcpcb): bool {
   const seg = tcps.seg;
-  const rst = (seg.ti_flags & th.TH_RST) != 0;
   const before = <i32>(tp.rcv_nxt - seg.seg_seq);
   if (before > 0 && !tcp_trim_left(tp, before)) return false;
   const wnd = th.SEQ_GT(tp.rcv_adv, tp.rcv_nxt) ? tp.rcv_adv - tp.rcv_nxt : 0;
@@ -57,14 +56,23 @@ export function tcp_check_sequence(tp: Tcpcb): bool {
     tcp_outside(tp);
     return false;
   }
-  const to = tcpopt;
-  // RFC 7323 §4.3: the timestamp to echo is that of the segment that the last ACK waits for.
-  if ((to.to_flags & TOF_TS) != 0 && (tp.t_flags & v.TF_RCVD_TSTMP) != 0 && !rst &&
-      th.SEQ_LEQ(seg.seg_seq, tp.last_ack_sent) && th.SEQ_GEQ(to.to_tsval, tp.ts_recent)) {
-    tp.ts_recent = to.to_tsval;
-    tp.ts_recent_age_us = getmicrouptime();
-  }
   return true;
+}
+
+/**
+ * RFC 7323 §4.3: the timestamp to echo is that of the segment that the last ACK waits for. Only once its
+ * ACK has been found acceptable (RFC 5961 §5.2): who guesses sequence numbers alone must not be able to
+ * set a timestamp from the future, beside which all that the peer sends would be old. And not from a
+ * segment that lies wholly before the window.
+ */
+export function tcp_ts_update(tp: Tcpcb): void {
+  const to = tcpopt;
+  if ((to.to_flags & TOF_TS) == 0 || (tp.t_flags & v.TF_RCVD_TSTMP) == 0) return;
+  const seg = tcps.seg;
+  if (th.SEQ_GT(seg.seg_seq, tp.last_ack_sent) || th.SEQ_LT(seg.seg_seq + seg.ti_len, tp.rcv_nxt)) return;
+  if (th.SEQ_LT(to.to_tsval, tp.ts_recent)) return;
+  tp.ts_recent = to.to_tsval;
+  tp.ts_recent_age_us = getmicrouptime();
 }
 
 /** Not acceptable: an ACK, unless it is a reset. A SYN is challenged wherever it lies (RFC 5961 §4.2). */

@@ -18,7 +18,7 @@ const PACKAGES: Record<string, string> = {
   ab: 'apache2-utils', ip: 'iproute2', ss: 'iproute2', tc: 'iproute2', nc: 'netcat-openbsd', nft: 'nftables',
   nginx: 'nginx-light', 'wasm2c': 'wabt', dig: 'bind9-dnsutils', ping: 'iputils-ping', arping: 'iputils-arping',
   unshare: 'util-linux', dnsmasq: 'dnsmasq-base', mkfs: 'e2fsprogs', 'nbd-client': 'nbd-client', nbdinfo: 'libnbd-bin', nbdcopy: 'libnbd-bin',
-  nbdsh: 'python3-libnbd',
+  nbdsh: 'python3-libnbd', scapy: 'python3-scapy',
   'qemu-img': 'qemu-utils', 'qemu-io': 'qemu-utils', 'mkfs.ext4': 'e2fsprogs', e2fsck: 'e2fsprogs', 'mkfs.vfat': 'dosfstools', 'fsck.vfat': 'dosfstools', python3: 'python3-minimal',
 };
 /** Where Debian puts programs that are not in every user's PATH. */
