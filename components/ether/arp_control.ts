@@ -1,12 +1,12 @@
 /**
  * ARP under control: what interfaces tell it, and sysctl net.arp.table.
  *
- *      read:   address hardware-address interface state seconds-left held-packets        one line each
- *      write:  add IP MAC [permanent] · del IP · flush
+ *      read:   address hardware-address interface state seconds-left held-packets [pub]  one line each
+ *      write:  add IP MAC [permanent] [pub] · del IP · flush
  *
  * States are incomplete, failed, stale, probe, reachable, permanent; `-` is no hardware address, or no
  * end. An entry added is for the interface whose network the address is on; without "permanent" it is
- * like one that has just answered. flush forgets all but permanent ones.
+ * like one that has just answered. With "pub" others are told of it who ask (MAC may be our own then). flush forgets all but permanent ones.
  */
 import { EINVAL, ENOBUFS, ERANGE, ESRCH, ENETUNREACH } from "../../kernel/abi/errno";
 import { IFF_UP, IFT_ETHER, LINK_STATE_UP } from "../../kernel/abi/if";
@@ -94,7 +94,9 @@ function put_entry(at: usize, end: usize, la: Llentry): usize {
   const left = la.la_timer.c_time - getmicrouptime();
   if (!callout_pending(la.la_timer)) at = kput_char(at, end, 45);
   else at = kput_u64(at, end, <u64>(max<i64>(left, 0) / 1000000));
-  return kput_char(kput_u32(kput_char(at, end, 32), end, la.la_nhold), end, 10);
+  at = kput_u32(kput_char(at, end, 32), end, la.la_nhold);
+  if (la.la_pub != 0) at = kput_str(at, end, " pub");
+  return kput_char(at, end, 10);
 }
 
 /** The Ethernet interface on whose network `addr` is, or null. */
@@ -116,7 +118,7 @@ function arp_find_any(addr: u32): Llentry {
 }
 
 /** "add": `addr` is at the hardware address in scratch. 0, -ENETUNREACH (on no network of ours), -ENOBUFS. */
-function arp_add(addr: u32, permanent: bool): i32 {
+function arp_add(addr: u32, permanent: bool, pub: bool): i32 {
   const ifp = arp_ifp_for(addr);
   if (changetype<usize>(ifp) == 0) return -ENETUNREACH;
   let la = arp_find(ifp, addr);
@@ -124,6 +126,7 @@ function arp_add(addr: u32, permanent: bool): i32 {
   if (!la) return -ENOBUFS;
   ether_copy(la.la_mac, scratch);
   la.la_heard_us = getmicrouptime();
+  la.la_pub = pub ? 1 : 0;
   if (!permanent) {
     arp_reachable(la);
     return 0;
@@ -162,9 +165,17 @@ function arp_command(p: usize, n: i32): i32 {
   n -= skip;
   k = ktext_word(p, n);
   if (!kparse_ether(p, k, scratch) || ether_group(scratch)) return -EINVAL;
-  skip = ktext_next(p, n, k);
-  const permanent = kstr_eq(p + skip, n - skip, "permanent");
-  return permanent || skip == n ? arp_add(<u32>addr, permanent) : -EINVAL;
+  let permanent = false;
+  let pub = false;
+  for (skip = ktext_next(p, n, k); skip < n; skip = ktext_next(p, n, k)) {
+    p += skip;
+    n -= skip;
+    k = ktext_word(p, n);
+    if (kstr_eq(p, k, "permanent")) permanent = true;
+    else if (kstr_eq(p, k, "pub")) pub = true;
+    else return -EINVAL;
+  }
+  return arp_add(<u32>addr, permanent, pub);
 }
 
 /** sysctl net.arp.table. */

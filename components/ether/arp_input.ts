@@ -5,7 +5,9 @@
  *
  * What is believed: the answer to our own request makes a neighbour reachable. Anything else updates an
  * entry that exists, as RFC 826 wants, but only to "stale": its first use asks the new address, so a
- * forged one is found out. An entry is created only by somebody on our network who asks for us; a reply
+ * forged one is found out. Who asks for an address that is published (arp -s … pub), or that interface and
+ * routing let us answer for (if_proxy: proxy ARP, RFC 1027), is answered in its place; probes (RFC 5227) and
+ * announcements are not. An entry is created only by somebody on our network who asks for us; a reply
  * about a host that nobody asked for creates nothing. An address that changed a moment ago does not
  * change again for a second, and permanent entries never do.
  */
@@ -13,7 +15,7 @@ import { LOG_NOTICE, LOG_WARNING } from "../../kernel/abi/rump";
 import { getmicrouptime } from "../../kernel/kern/clock";
 import { kmem_alloc } from "../../kernel/kern/kmem";
 import { log_begin, log_end, log_ether, log_ipv4, log_str } from "../../kernel/kern/log";
-import { Ifaddr, Ifnet } from "../../kernel/net/ifnet";
+import { Ifaddr, Ifnet, if_proxy } from "../../kernel/net/ifnet";
 import { M_BCAST, M_MCAST, Mbuf, m_freem } from "../../kernel/net/mbuf";
 import { m_pullup } from "../../kernel/net/mbuf2";
 import { acd_input, acd_tentative } from "./arp_acd";
@@ -94,10 +96,23 @@ export function arp_input(ifp: Ifnet, m0: Mbuf): void {
   else if (spa != 0 && !arp_hostaddr(spa)) arpstat.rcvbadspa++;
   else if (!acd_input(ifp, op, sha, spa, tpa) && !arp_islocal(ifp, spa)) {
     const forus = arp_islocal(ifp, tpa) && !acd_tentative(ifp, tpa);
-    if (spa != 0) arp_learn(ifp, spa, sha, op, forus, (m.m_flags & (M_BCAST | M_MCAST)) == 0);
+    const other = forus || op != ARPOP_REQUEST ? 0 : arp_answer_for(ifp, spa, tpa);
+    if (spa != 0) arp_learn(ifp, spa, sha, op, forus || other != 0, (m.m_flags & (M_BCAST | M_MCAST)) == 0);
     if (forus && op == ARPOP_REQUEST) arp_send(ifp, ARPOP_REPLY, tpa, spa, sha);
+    if (other != 0) {
+      arpstat.sndproxy++;
+      arp_send(ifp, ARPOP_REPLY, tpa, spa, sha, other);
+    }
   }
   m_freem(m);
+}
+
+/** The hardware address that `spa` on `ifp` is told for `tpa`, which is not ours; 0: none. */
+function arp_answer_for(ifp: Ifnet, spa: u32, tpa: u32): usize {
+  if (spa == 0 || spa == tpa || !arp_hostaddr(tpa) || arp_islocal(ifp, tpa)) return 0;
+  const la = arp_find(ifp, tpa);
+  if (la && la.la_pub != 0 && la.la_state >= LA_STALE) return la.la_mac;
+  return arp_onlink(ifp, spa, changetype<Ifaddr>(0)) && if_proxy(ifp, tpa, spa) ? ifp.if_lladdr : 0;
 }
 
 /** `spa` says that it is at `sha`. */

@@ -39,9 +39,10 @@ export function arp_op(p: usize): i32 {
 
 /**
  * Send an ARP packet from `ifp` and `spa` about `tpa`, to the hardware address at `to`. A reply names
- * `to` as target; a request leaves it open. 0, -ENETDOWN, -ENOBUFS.
+ * `to` as target; a request leaves it open. `sha`: the sender's hardware address if it is not that of
+ * `ifp`. 0, -ENETDOWN, -ENOBUFS.
  */
-export function arp_send(ifp: Ifnet, op: i32, spa: u32, tpa: u32, to: usize): i32 {
+export function arp_send(ifp: Ifnet, op: i32, spa: u32, tpa: u32, to: usize, sha: usize = 0): i32 {
   if ((ifp.if_flags & (IFF_UP | IFF_RUNNING)) != (IFF_UP | IFF_RUNNING)) return -ENETDOWN;
   const m = m_gethdr(MAX_LINKHDR);
   if (!m) return -ENOBUFS;
@@ -49,7 +50,7 @@ export function arp_send(ifp: Ifnet, op: i32, spa: u32, tpa: u32, to: usize): i3
   store<u32>(p, HW_PROTO);
   store<u16>(p, LENGTHS, 4);
   store<u16>(p, bswap<u16>(<u16>op), ARP_OP);
-  ether_copy(p + ARP_SHA, ifp.if_lladdr);
+  ether_copy(p + ARP_SHA, sha != 0 ? sha : ifp.if_lladdr);
   store<u32>(p, spa, ARP_SPA);
   if (op == ARPOP_REPLY) {
     ether_copy(p + ARP_THA, to);

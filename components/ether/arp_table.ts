@@ -48,7 +48,8 @@ export class Llentry {
   la_mac1: u16;
   /** Packets went by this entry since it was last looked at. */
   la_used: u8;
-  la_pad: u8;
+  /** Others who ask for it are answered in its place (RFC 826's "pub"; proxy ARP for one address). */
+  la_pub: u8;
   la_tries: i32;
   /** Packets that wait for the answer, by m_nextpkt. */
   la_nhold: i32;

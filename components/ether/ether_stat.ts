@@ -61,10 +61,12 @@ export class ArpStat {
   timeouts: u64;
   evicted: u64;
   allocfail: u64;
+  /** Of the replies: for others. */
+  sndproxy: u64;
 }
 
 export let arpstat: ArpStat = changetype<ArpStat>(0);
-const ARPSTAT_NAMES = "sndtotal sndrequest sndreply sndprobe sndannounce rcvtotal rcvrequest rcvreply rcvbadlen rcvbadproto rcvbadspa rcvbcastsha rcvlocalsha rcvlocalspa defended lost rcvover rcvoverperm rcvoverlock unsolicited dfrtotal dfrsent dfrdropped timeouts evicted allocfail";
+const ARPSTAT_NAMES = "sndtotal sndrequest sndreply sndprobe sndannounce rcvtotal rcvrequest rcvreply rcvbadlen rcvbadproto rcvbadspa rcvbcastsha rcvlocalsha rcvlocalspa defended lost rcvover rcvoverperm rcvoverlock unsolicited dfrtotal dfrsent dfrdropped timeouts evicted allocfail sndproxy";
 
 export function ether_stat_boot(): void {
   etherstat = changetype<EtherStat>(kmem_alloc(offsetof<EtherStat>(), 64, "etherstat"));

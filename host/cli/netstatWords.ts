@@ -13,6 +13,8 @@ const words: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     badaddr: 'packets with a source or destination that cannot be', notours: 'packets not for this host', localout: 'packets sent from this host',
     odropped: 'output packets dropped, the interface did not take them', ofragments: 'fragments created', fragmented: 'output datagrams fragmented',
     cantfrag: "datagrams that can't be fragmented", noroute: 'output packets discarded due to no route', nobufs: 'packets dropped for lack of buffers',
+    rpfilter: 'packets dropped by the reverse-path filter', martian: 'packets not forwarded, martian', redirectsent: 'redirects due',
+    badsroute: 'source routes refused', gsosegmented: 'packets segmented in software', gsosegments: 'segments made of them',
   },
   icmp: {
     inecho: 'echo requests received', inunreach: 'destination unreachable received', inredirect: 'redirects received', intimxceed: 'time exceeded received',
@@ -21,7 +23,7 @@ const words: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     badcode: 'messages with bad code fields', outecho: 'echo and timestamp replies sent', outunreach: 'destination unreachable sent',
     outtimxceed: 'time exceeded sent', outparamprob: 'parameter problems sent', outlimited: 'errors not sent, over the rate limit',
     outsuppressed: 'errors not sent, about what must not be answered', bmcastecho: 'broadcast or multicast echo requests ignored',
-    ctlinput: 'errors handed to protocols',
+    ctlinput: 'errors handed to protocols', outredirect: 'redirects sent',
   },
   igmp: {
     rcvtotal: 'messages received', rcvtooshort: 'messages received with too few bytes', rcvbadsum: 'messages received with bad checksum',
@@ -69,6 +71,7 @@ const words: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     defended: 'addresses defended', lost: 'addresses given up', rcvover: 'neighbours whose hardware address changed', rcvoverperm: 'attempts to overwrite a permanent entry',
     rcvoverlock: 'attempts to overwrite an entry that had just changed', unsolicited: 'replies about hosts nobody asked for', dfrtotal: 'packets deferred',
     dfrsent: 'deferred packets sent', dfrdropped: 'deferred packets dropped', timeouts: 'resolutions that failed', evicted: 'entries evicted', allocfail: 'failures to allocate an entry',
+    sndproxy: 'reply packets sent for others',
   },
 };
 

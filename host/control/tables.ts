@@ -131,11 +131,14 @@ export interface Neighbour {
   expire: number | null;
   /** Packets that wait for the answer. */
   held: number;
+  /** Others who ask for it are answered. */
+  published: boolean;
 }
 
 /** net.arp.table (components/ether). */
 export function parseNeighbours(table: string): Neighbour[] {
-  return fieldsOf(table).map(([address = '', ether, name = '', state = '', expire, held]) => ({
+  return fieldsOf(table).map(([address = '', ether, name = '', state = '', expire, held, pub]) => ({
     address, ether: dash(ether), interface: name, state, expire: dash(expire) === null ? null : Number(expire), held: Number(held ?? 0),
+    published: pub === 'pub',
   }));
 }

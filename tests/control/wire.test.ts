@@ -52,9 +52,11 @@ test('a neighbour that is not there, and a router that complains', async () => {
   troubles.length = 0;
   second.sysctl('net.inet.ip.forwarding', 1);
   first.sysctlSet('net.route.table', 'add 10.9.0.0/16 10.0.0.2');
+  second.sysctlSet('net.route.table', 'add 10.9.0.0/16 10.0.0.1');
   const expired = first.ping('10.9.0.1', { count: 1, ttl: 1, onTrouble });
   lab.advance(5_000_000);
   await expired.done;
+  second.sysctlSet('net.route.table', 'del 10.9.0.0/16');
   const nowhere = first.ping('10.9.0.1', { count: 1, onTrouble });
   lab.advance(5_000_000);
   await nowhere.done;
@@ -96,6 +98,8 @@ test('the commands, asked of instances on a hub', async (t) => {
   await ok('arp', '-s', '10.0.0.9', '02:00:00:00:00:09');
   assert.match(await ok('arp', '10.0.0.9'), /^10\.0\.0\.9 at 02:00:00:00:00:09 on virt0, permanent$/m);
   assert.deepEqual(parseNeighbours(String(kernels[0]!.sysctl('net.arp.table'))).map(({ address }) => address).sort(), ['10.0.0.2', '10.0.0.9']);
+  await ok('arp', '-s', '10.0.0.9', '02:00:00:00:00:09', 'pub');
+  assert.match(await ok('arp', '10.0.0.9'), /^10\.0\.0\.9 at 02:00:00:00:00:09 on virt0, permanent, published$/m);
   await ok('arp', '-d', '10.0.0.9');
   assert.deepEqual(JSON.parse(await ok('arp', '-j')).map((each: { address: string }) => each.address), ['10.0.0.2']);
   for (const [words, says] of [
