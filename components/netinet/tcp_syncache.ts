@@ -10,6 +10,7 @@
  * a cookie (tcp_syncookie.ts) or, when those are off, the one that has been asked most often gives way.
  * Look-up, insertion and removal cost a walk of one bucket; its length is bounded and its hash is keyed.
  *
+ *      sysctl net.inet.tcp.syn_cache_limit, syn_bucket_limit, syn_cache_interval (µs), syn_cache_count, syncookies
  *      bytes of an entry: addresses 8, ports 4, sequence numbers 8, windows 4, MSS 2, flags 2, scales 2,
  *      times asked 1, challenges 1, timestamps 8, sent 4, due 4, listener 4, links 12 = 64: a cache line
  */

@@ -12,18 +12,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { need } from '../lib/need';
 import { waitFor, withNetns, type Netns } from '../lib/net';
-import { HOST, IMAGE, startTap, type TapImage } from './tapRig';
+import { HOST, IMAGE, startTap, tsharkWrong, type TapImage } from './tapRig';
 
 const skip = need('netns', 'tun', 'ping', 'curl', 'wrk', 'ab', 'httperf', 'iperf3', 'nmap', 'traceroute', 'tshark', 'dnsmasq');
-
-/** What tshark finds wrong in a capture; '' if nothing. */
-async function tsharkWrong(ns: Netns, pcap: string): Promise<string> {
-  const checks = ['ip.check_checksum', 'tcp.check_checksum', 'udp.check_checksum'].flatMap((name) => ['-o', `${name}:TRUE`]);
-  const bad = '_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0';
-  const result = await ns.run('tshark', ['-r', pcap, ...checks, '-Y', bad], { timeoutMs: 120_000 });
-  assert.equal(result.code, 0, result.stderr);
-  return result.stdout.split('\n').slice(0, 10).join('\n');
-}
 
 interface Rig {
   ns: Netns;

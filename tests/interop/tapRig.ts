@@ -3,6 +3,7 @@
  *
  *      namespace:  tools (10.77.0.1) ── tap0 ── rumpwasm run TAP (10.77.0.2)
  */
+import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { Netns } from '../lib/net';
 import { waitFor } from '../lib/net';
@@ -44,4 +45,13 @@ export async function startTap(ns: Netns, dir: string, options: TapOptions = {})
     return true;
   }, 'tap0');
   return { process: child, pcap };
+}
+
+/** What tshark finds wrong in a capture; '' if nothing. */
+export async function tsharkWrong(ns: Netns, pcap: string): Promise<string> {
+  const checks = ['ip.check_checksum', 'tcp.check_checksum', 'udp.check_checksum'].flatMap((name) => ['-o', `${name}:TRUE`]);
+  const bad = '_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0';
+  const result = await ns.run('tshark', ['-r', pcap, ...checks, '-Y', bad], { timeoutMs: 120_000 });
+  assert.equal(result.code, 0, result.stderr);
+  return result.stdout.split('\n').slice(0, 10).join('\n');
 }
