@@ -14,6 +14,7 @@ import { m_adj, m_copym, m_pullup } from "../../kernel/net/mbuf2";
 import { in4_cksum, in_pseudo } from "../../kernel/net/in_cksum";
 import { sorwakeup, sowwakeup } from "../../kernel/net/socket";
 import { sbappendaddr, sbcreatecontrol } from "../../kernel/net/sockbuf";
+import { rt_pmtu } from "rump/route";
 import { if_byindex } from "../../kernel/net/ifnet";
 import { ICMP_UNREACH, ICMP_UNREACH_PORT, icmp_error } from "./icmp_error";
 import { in_mcast_joined } from "./in_mcast";
@@ -165,7 +166,12 @@ export function udp_input(m0: Mbuf, iphlen: i32): void {
 export function udp_ctlinput(e: i32, mtu: u32, laddr: u32, lport: u32, faddr: u32, fport: u32): void {
   // RFC 1122 §4.1.3.3: only a connected socket can be told which of its sends failed.
   const inp = in_pcblookup_conn(udps.info, laddr, lport, faddr, fport);
-  if (!inp || e == 0) return;
+  if (!inp) return;
+  if (e == 0) {
+    // RFC 1191 §3: the path is known to be narrower. A router that gives no size is one of before 1990.
+    if (mtu != 0) rt_pmtu(faddr, laddr, inp.inp_tos, mtu);
+    return;
+  }
   const so = inp.inp_so;
   so.so_error = e;
   sorwakeup(so);

@@ -20,6 +20,7 @@ import { cprng_strong } from "../../kernel/kern/cprng";
 import { kmem_alloc } from "../../kernel/kern/kmem";
 import { Pool, pool_avail, pool_get, pool_getz, pool_init, pool_ptr, pool_put } from "../../kernel/kern/pool";
 import { RTF_BLACKHOLE, RTF_MULTIPATH, RTF_REJECT, Rtentry } from "../../kernel/net/route";
+import { exc_drop } from "./route_exception";
 
 /** One path: its way, its weight, and the end of its share of 2^31. */
 @unmanaged
@@ -101,6 +102,7 @@ export function fib_nexthop_put(rt: Rtentry): void {
     at = load<usize>(at) + offsetof<Rtentry>("rt_link");
   }
   store<usize>(at, rt.rt_link);
+  if (rt.rt_nexceptions != 0) exc_drop(rt);
   if (rt.rt_paths != 0) fib_paths_put(rt.rt_paths);
   pool_put(nhs.pool, changetype<usize>(rt));
 }

@@ -21,6 +21,7 @@ import {
   RTF_BROADCAST, RTF_CONNECTED, RTF_LOCAL, RTF_STATIC, RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN, Rtentry,
 } from "../../kernel/net/route";
 import { fib_arena_boot } from "./fib_arena";
+import { rt_gen_boot, rt_touch } from "./fib_gen";
 import { fib_nexthop_boot, fib_nexthop_put, fib_nexthop_usable, fib_paths_reshare } from "./fib_nexthop";
 import {
   FIBTRIE_SIZE, FR_RT, Fibtrie, fib_delete, fib_exact, fib_insert, fib_match, fib_trie_boot, fib_trie_init, fib_usable,
@@ -59,7 +60,6 @@ export class Fibtable {
 class TableState {
   pool: Pool;
   tables: usize;
-  gen: u32;
   nroutes: i32;
 }
 
@@ -72,11 +72,11 @@ export function rt_table_boot(): void {
   tbs.pool = pool_init("fibent", <u32>offsetof<Fibent>(), ROUTE_MAXROUTES, 8);
   // A route takes its result and at times a node: eight units do in the worst case, five in practice.
   fib_arena_boot(ROUTE_UNITS > 0 ? ROUTE_UNITS : <u32>ROUTE_MAXROUTES * 6 + 256);
+  rt_gen_boot();
   fib_trie_boot();
   fib_nexthop_boot();
   tbs.tables = kmem_alloc(<usize>ROUTE_MAXTABLES * TABLE_SIZE, 64, "route");
   for (let i = 0; i < ROUTE_MAXTABLES; i++) fib_trie_init(trie_of(table_at(i)));
-  tbs.gen = 1;
   table_at(0).tb_id = RT_TABLE_LOCAL;
   table_at(1).tb_id = RT_TABLE_MAIN;
   table_at(2).tb_id = RT_TABLE_DEFAULT;
@@ -209,7 +209,7 @@ export function rt_insert(tb: Fibtable, dst: u32, len: i32, metric: i32, rt: Rte
   result_settle(res);
   tb.tb_routes++;
   tbs.nroutes++;
-  tbs.gen++;
+  rt_touch();
   return fe;
 }
 
@@ -229,7 +229,7 @@ export function rt_remove(fe: Fibent): void {
   else result_settle(res);
   tb.tb_routes--;
   tbs.nroutes--;
-  tbs.gen++;
+  rt_touch();
   fib_nexthop_put(fe.fe_rt);
   fe.fe_live = 0;
   pool_put(tbs.pool, changetype<usize>(fe));
@@ -241,7 +241,7 @@ export function rt_redirect_to(fe: Fibent, rt: Rtentry): void {
   fe.fe_rt = rt;
   result_settle(fib_exact(trie_of(table_of(fe)), bswap<u32>(fe.fe_dst), fe.fe_len));
   fib_nexthop_put(was);
-  tbs.gen++;
+  rt_touch();
 }
 
 /** Interfaces came or went: work out again which routes can be used. O(routes). */
@@ -250,17 +250,7 @@ export function rt_resettle(): void {
   for (let fe = fe_first(); fe; fe = fe_nextof(fe)) {
     result_settle(fib_exact(trie_of(table_of(fe)), bswap<u32>(fe.fe_dst), fe.fe_len));
   }
-  tbs.gen++;
-}
-
-/** The routes changed in a way that only the caller sees. */
-export function rt_touch(): void {
-  tbs.gen++;
-}
-
-/** Changes whenever an answer may differ from before. */
-export function rt_gen(): u32 {
-  return tbs.gen;
+  rt_touch();
 }
 
 /** Number of routes. */

@@ -13,7 +13,8 @@ import {
 } from "../../kernel/net/ifnet";
 import { RTF_GATEWAY, Rtentry } from "../../kernel/net/route";
 import { Fibpath, fib_nexthop_put } from "./fib_nexthop";
-import { Fibent, RTF_OFADDR, fe_first, fe_nextof, rt_mask, rt_redirect_to, rt_remove, rt_resettle, rt_touch } from "./fib_table";
+import { Fibent, RTF_OFADDR, fe_first, fe_nextof, rt_mask, rt_redirect_to, rt_remove, rt_resettle } from "./fib_table";
+import { rt_touch } from "./fib_gen";
 import { rt_way_from } from "./route_way";
 
 export function rt_ifa_boot(): void {

@@ -85,19 +85,39 @@ export function spec_addr_clear(): void {
   }
 }
 
-/** Write `text` to sysctl net.route.table: 0 or -errno. */
-export function spec_route(text: string): i32 {
-  const name = kput_str(spec_buf + 256, spec_buf + 512, "net.route.table");
-  const end = kput_str(spec_buf + 512, spec_buf + 1024, text);
-  return syscall(SYS_sysctlbyname, <i32>spec_buf + 256, <i32>(name - spec_buf) - 256, 0, 0, <i32>spec_buf + 512, <i32>(end - spec_buf) - 512);
+/** Sysctl `node` with `text` written and room for an answer of `room` bytes at spec_answer. Its length, or -errno. */
+function spec_sysctl(node: string, text: string, room: i32): i32 {
+  const name = kput_str(spec_buf + 256, spec_buf + 512, node);
+  const end = kput_str(spec_buf + 512, spec_buf + 4096, text);
+  const n = <i32>(end - spec_buf) - 512;
+  return syscall(SYS_sysctlbyname, <i32>spec_buf + 256, <i32>(name - spec_buf) - 256, room == 0 ? 0 : <i32>spec_buf + 4096, room,
+    n == 0 ? 0 : <i32>spec_buf + 512, n);
 }
 
-/** The table as text. */
+/** Write `text` to sysctl net.route.table: 0 or -errno. */
+export function spec_route(text: string): i32 {
+  return spec_sysctl("net.route.table", text, 0);
+}
+
+/** Write `text` to sysctl net.route.rules: 0 or -errno. */
+export function spec_rule(text: string): i32 {
+  return spec_sysctl("net.route.rules", text, 0);
+}
+
+/** What sysctl `node` answers to `question`; "-N" for -errno. */
+export function spec_ask(node: string, question: string): string {
+  const n = spec_sysctl(node, question, <i32>SPEC_BUF_SIZE - 4096);
+  return n < 0 ? n.toString() : String.UTF8.decodeUnsafe(spec_buf + 4096, n);
+}
+
+/** The tables as text. */
 export function spec_table(): string {
-  const name = kput_str(spec_buf + 256, spec_buf + 512, "net.route.table");
-  const at = spec_buf + 4096;
-  const n = syscall(SYS_sysctlbyname, <i32>spec_buf + 256, <i32>(name - spec_buf) - 256, <i32>at, <i32>SPEC_BUF_SIZE - 4096, 0, 0);
-  return String.UTF8.decodeUnsafe(at, n);
+  return spec_ask("net.route.table", "");
+}
+
+/** The rules as text. */
+export function spec_rules(): string {
+  return spec_ask("net.route.rules", "");
 }
 
 /** Room for a model of the table. */

@@ -29,6 +29,11 @@ const tableWords: Readonly<Record<string, string>> = {
   ENETUNREACH: 'there is no way to it', ERANGE: 'it is too long',
 };
 
+/** Why a table did not take a command, in words. */
+export function tableError(error: ControlError): string {
+  return tableWords[error.code] ?? error.message.replace(/^[A-Z0-9]+: |, sysctl '.*'$/g, '');
+}
+
 /** Add a command that talks to an instance. */
 export function instanceCommand(program: Command, name: string, description: string): Command {
   return program.command(name).description(description)
@@ -92,7 +97,7 @@ export class Instance {
     } catch (error) {
       if (!(error instanceof ControlError)) throw error;
       if (error.code === 'ENOENT') this.without(what);
-      throw new ControlError(error.code, `${command}: ${tableWords[error.code] ?? error.message.replace(/^[A-Z0-9]+: |, sysctl '.*'$/g, '')}`);
+      throw new ControlError(error.code, `${command}: ${tableError(error)}`);
     }
   }
 

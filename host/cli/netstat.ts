@@ -15,7 +15,8 @@ import { UsageError } from './errors';
 import { columns, type Instance, instanceCommand, type InstanceFlags, print, type SysctlAnswer, withInstance } from './instance';
 import { fetchVestiges, vestigesText } from './netstatVtw';
 import { counterText } from './netstatWords';
-import { fetchRoutes, routesText } from './route';
+import { fetchRoutes } from './route';
+import { routesText } from './routeText';
 
 interface NetstatFlags extends InstanceFlags {
   all?: boolean;

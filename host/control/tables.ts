@@ -83,16 +83,87 @@ export interface Route {
   metric: number;
   /** Address to send from; null if it depends. */
   source: string | null;
+  /** "main", "local", "default" or a number. */
+  table?: string;
+  /** Of a multipath route. */
+  paths?: RoutePath[];
+  /** Those that are set, in the units that their names say; "!" behind a locked one. */
+  metrics?: Record<string, string>;
+}
+
+export interface RoutePath {
+  gateway: string | null;
+  interface: string;
+  weight: number;
 }
 
 const dash = (field: string | undefined): string | null => (field === undefined || field === '-' ? null : field);
 
-/** net.route.table (components/route). */
+function parsePath(text: string): RoutePath {
+  const [gateway, name = '', weight] = text.split(',');
+  return { gateway: dash(gateway), interface: name, weight: Number(weight) };
+}
+
+/** "name=value" joined by commas. */
+function parseMetrics(text: string): Record<string, string> {
+  return Object.fromEntries(text.split(',').map((pair) => pair.split('=') as [string, string]));
+}
+
+/** net.route.table (components/route, route_show.ts). */
 export function parseRoutes(table: string): Route[] {
-  return fieldsOf(table).map(([destination = '', gateway, flags = '', name = '', use, mtu, expire, metric, source]) => ({
+  return fieldsOf(table).map(([destination = '', gateway, flags = '', name = '', use, mtu, expire, metric, source, tableName, paths, metrics]) => ({
     destination, gateway: dash(gateway), flags, interface: name, use: Number(use), mtu: Number(mtu),
     expire: dash(expire) === null ? null : Number(expire), metric: Number(metric ?? 0), source: dash(source),
+    ...(tableName === undefined ? {} : { table: tableName }),
+    ...(dash(paths) === null ? {} : { paths: paths!.split(';').map(parsePath) }),
+    ...(dash(metrics) === null ? {} : { metrics: parseMetrics(metrics!) }),
   }));
+}
+
+export interface RouteAnswer {
+  /** The route that answered; null if a rule refuses. */
+  route: Route | null;
+  /** "32766: from all lookup main" */
+  rule: string;
+  /** What a packet really takes: one path, and what was learned of the destination. */
+  way: RouteWay;
+}
+
+export interface RouteWay {
+  gateway: string | null;
+  interface: string;
+  source: string | null;
+  mtu: number;
+  /** Seconds until what was learned is forgotten; null: nothing was. */
+  expire: number | null;
+  metrics: Record<string, string>;
+}
+
+/** What net.route.table answers to "get" (components/route, route_get.ts). */
+export function parseRouteAnswer(text: string): RouteAnswer {
+  const [first = '-', rule = '', way = ''] = text.split('\n');
+  const [gateway, name = '', source, mtu, expire, metrics] = way.split(' ');
+  return {
+    route: first === '-' ? null : parseRoutes(first)[0]!, rule,
+    way: {
+      gateway: dash(gateway), interface: name, source: dash(source), mtu: Number(mtu),
+      expire: dash(expire) === null ? null : Number(expire), metrics: dash(metrics) === null ? {} : parseMetrics(metrics!),
+    },
+  };
+}
+
+export interface RouteRule {
+  priority: number;
+  /** What it takes and does, as ip-rule prints it: "from all lookup main". */
+  rule: string;
+}
+
+/** net.route.rules (components/route, route_rule_text.ts). */
+export function parseRules(text: string): RouteRule[] {
+  return text.split('\n').filter((line) => line !== '').map((line) => {
+    const colon = line.indexOf(': ');
+    return { priority: Number(line.slice(0, colon)), rule: line.slice(colon + 2) };
+  });
 }
 
 export interface PoolUse {

@@ -29,6 +29,8 @@ export async function runSpec(spec: string, binary: Uint8Array, names: RegExp): 
   const tests: SpecResult['tests'] = [];
   const visit = (node: TestNode): void => {
     if (node.type === TEST_NODE && node.ran) tests.push({ name: fullName(node), pass: node.pass, lines: testLines(node) });
+    // A failing beforeEach or afterEach ends its group without a word: what then did not run has failed.
+    if (node.type === TEST_NODE && !node.ran && names.test(node.name)) tests.push({ name: `${fullName(node)} (did not run)`, pass: false, lines: testLines(node) });
     if (node.type !== TEST_NODE && node.ran && !node.pass && node.children.every((child) => child.pass)) {
       tests.push({ name: `${fullName(node)} (the group itself)`, pass: false, lines: testLines(node) });
     }
