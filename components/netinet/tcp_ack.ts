@@ -18,6 +18,8 @@ import { tcp_wakewriter } from "./tcp_input";
 import { TOF_TS, tcpopt } from "./tcp_options";
 import { tcp_pmtud_acked } from "./tcp_pmtud";
 import { tcp_recovery_ack, tcp_recovery_dupack } from "./tcp_recovery";
+import { tcp_sack_recovery } from "./tcp_sackrec";
+import { tcp_sack_cumack, tcp_sack_input } from "./tcp_sack";
 import { tcp_backoff_us, tcp_ts_rtt, tcp_xmit_timer } from "./tcp_rtt";
 import { tcp_enter_timewait } from "./tcp_segment";
 import { tcp_ts_update } from "./tcp_sequence";
@@ -42,6 +44,7 @@ export function tcp_ack(tp: Tcpcb): bool {
     return false;
   }
   tcp_ts_update(tp);
+  if (th.SEQ_GEQ(seg.seg_ack, tp.snd_una)) tcp_sack_input(tp);
   if (th.SEQ_GT(seg.seg_ack, tp.snd_una)) {
     // A segment older than the one that set the window tells nothing of it: its right edge stays.
     if (!tcp_window_update(tp)) {
@@ -53,10 +56,9 @@ export function tcp_ack(tp: Tcpcb): bool {
   }
   const dup = seg.seg_ack == tp.snd_una && seg.ti_len == 0 && (seg.ti_flags & th.TH_FIN) == 0 &&
     tp.snd_max != tp.snd_una && seg.seg_wnd == tp.snd_wnd && (tp.t_flags & v.TF_PERSIST) == 0;
-  if (dup) {
-    tcpstat.rcvdupack++;
-    tcp_recovery_dupack(tp);
-  }
+  if (dup) tcpstat.rcvdupack++;
+  if (seg.seg_ack == tp.snd_una && tcps.del.active) tcp_sack_recovery(tp, 0);
+  else if (dup) tcp_recovery_dupack(tp);
   tcp_window_update(tp);
   if (tp.t_state == v.TCPS_TIME_WAIT) return tcp_ack_closing(tp);
   return true;
@@ -100,7 +102,9 @@ function tcp_ack_synreceived(tp: Tcpcb): bool {
 /** Time the round trip that this acknowledgment ends. */
 function tcp_sample(tp: Tcpcb): void {
   const to = tcpopt;
-  if ((to.to_flags & TOF_TS) != 0 && (tp.t_flags & v.TF_RCVD_TSTMP) != 0 && to.to_tsecr != 0) {
+  // The records know to the µs, and never of what was sent twice.
+  if (tcps.del.active && tcps.del.rtt_us >= 0) tcp_xmit_timer(tp, tcps.del.rtt_us);
+  else if ((to.to_flags & TOF_TS) != 0 && (tp.t_flags & v.TF_RCVD_TSTMP) != 0 && to.to_tsecr != 0) {
     const rtt = tcp_ts_rtt(tp, to.to_tsecr);
     if (rtt >= 0) tcp_xmit_timer(tp, rtt);
   } else if (tp.t_rtttime_us != 0 && th.SEQ_GT(tcps.seg.seg_ack, tp.t_rtseq)) {
@@ -109,13 +113,17 @@ function tcp_sample(tp: Tcpcb): void {
   if (th.SEQ_GT(tcps.seg.seg_ack, tp.t_rtseq)) tp.t_rtttime_us = 0;
 }
 
-/** SEG.ACK acknowledges something new. */
+/** SEG.ACK acknowledges something new; tcp_sack_input has seen it. */
 export function tcp_ack_new(tp: Tcpcb): void {
   const seg = tcps.seg;
   const so = tp.t_inpcb.inp_so;
   const acked = seg.seg_ack - tp.snd_una;
   tcpstat.rcvackpack++;
   tcpstat.rcvackbyte += <u64>acked;
+  if (tp.t_sent_first) {
+    tcp_sack_cumack(tp, seg.seg_ack);
+    tp.t_sackflags |= v.TSF_PTODUE;
+  }
   tcp_sample(tp);
   const cc = so.so_snd.sb_cc;
   const data = min(acked, cc);

@@ -64,8 +64,9 @@ function info_options(tp: Tcpcb): i32 {
 
 function info_ca_state(tp: Tcpcb): i32 {
   if ((tp.t_flags & v.TF_FASTRECOVERY) != 0) return ti.TCPI_CA_RECOVERY;
+  if ((tp.t_sackflags & v.TSF_LOSS) != 0) return ti.TCPI_CA_LOSS;
   if (tp.t_rxtshift > 0 && (tp.t_flags & v.TF_PERSIST) == 0 && tp.t_state >= v.TCPS_ESTABLISHED) return ti.TCPI_CA_LOSS;
-  return tp.t_dupacks > 0 ? ti.TCPI_CA_DISORDER : ti.TCPI_CA_OPEN;
+  return tp.t_dupacks > 0 || tp.t_sacked > 0 ? ti.TCPI_CA_DISORDER : ti.TCPI_CA_OPEN;
 }
 
 /** Segments of `bytes`, rounded up. */
@@ -117,6 +118,9 @@ function info_windows(tp: Tcpcb, so: Socket, p: usize): void {
 /** What is in flight, and all that ever was. */
 function info_counts(tp: Tcpcb, so: Socket, p: usize): void {
   store<u32>(p, segments(tp, tcp_inflight(tp)), ti.TCPI_UNACKED);
+  store<u32>(p, <u32>tp.t_sackedsegs, ti.TCPI_SACKED);
+  store<u32>(p, segments(tp, tp.t_lost), ti.TCPI_LOST);
+  store<u32>(p, segments(tp, tp.t_rexmt), ti.TCPI_RETRANS);
   store<u32>(p, tp.t_total_retrans, ti.TCPI_TOTAL_RETRANS);
   store<u64>(p, tp.t_acked_data, ti.TCPI_BYTES_ACKED);
   const fin: u32 = v.TCPS_HAVERCVDFIN(tp.t_state) ? 1 : 0;

@@ -22,8 +22,9 @@ import * as th from "./tcp";
 import { tcp_ack_new } from "./tcp_ack";
 import { tcp_info_received } from "./tcp_info";
 import { tcp_listen_input } from "./tcp_listen";
-import { TOF_TS, tcp_dooptions, tcpopt } from "./tcp_options";
+import { TOF_SACK, TOF_TS, tcp_dooptions, tcpopt } from "./tcp_options";
 import { tcp_output } from "./tcp_output";
+import { tcp_sack_input } from "./tcp_sack";
 import { tcp_segment_input } from "./tcp_segment";
 import { tcp_ts_update } from "./tcp_sequence";
 import { tcpstat } from "./tcp_stat";
@@ -141,6 +142,7 @@ function tcp_fastpath(tp: Tcpcb): bool {
   if (seg.seg_seq != tp.rcv_nxt || seg.seg_wnd == 0 || seg.seg_wnd != tp.snd_wnd || tp.snd_nxt != tp.snd_max) return false;
   if ((tp.t_flags & (v.TF_FASTRECOVERY | v.TF_PERSIST | v.TF_URGPEND)) != 0 || tp.t_segq) return false;
   const to = tcpopt;
+  if ((to.to_flags & TOF_SACK) != 0) return false;
   if ((tp.t_flags & v.TF_RCVD_TSTMP) != 0) {
     // RFC 7323 §5.3: PAWS holds.
     if ((to.to_flags & TOF_TS) == 0 || th.SEQ_LT(to.to_tsval, tp.ts_recent)) return false;
@@ -152,6 +154,7 @@ function tcp_fastpath(tp: Tcpcb): bool {
     tcp_keepalive_touch(tp);
     tp.snd_wl1 = seg.seg_seq;
     tp.snd_wl2 = seg.seg_ack;
+    tcp_sack_input(tp);
     tcp_ack_new(tp);
     tcp_output(tp);
     return true;

@@ -27,10 +27,13 @@ import { tcp_synoptions, tcp_tsoption } from "./tcp_options";
 import { tcp_pmtud_sent, tcp_probe_begin, tcp_probe_sent } from "./tcp_pmtud";
 import { tcp_sendwindow } from "./tcp_recovery";
 import { tcp_ts_getticks } from "./tcp_rtt";
+import { tcp_sack_holds, tcp_sack_rexmt } from "./tcp_sackout";
 import { tcp_sack_due, tcp_sack_write } from "./tcp_sackrcv";
+import { tcp_sent_record } from "./tcp_sent";
 import { tcpstat } from "./tcp_stat";
 import { tcp_setcsum, tcp_softerror } from "./tcp_subr";
 import { tcp_rexmt_arm, tcp_setpersist, tcp_timer_arm, tcp_timer_disarm, tcp_timer_isarmed } from "./tcp_timer";
+import { tcp_tlp_schedule } from "./tcp_tlp";
 import * as v from "./tcp_var";
 import { Tcpcb } from "./tcp_var";
 
@@ -103,7 +106,9 @@ export function tcp_output(tp: Tcpcb): i32 {
   }
   for (let burst = 0; burst < 64; burst++) {
     const more = tcp_output1(tp, so);
-    if (more <= 0) return more;
+    if (more > 0) continue;
+    if ((tp.t_sackflags & v.TSF_PTODUE) != 0) tcp_tlp_schedule(tp);
+    return more;
   }
   // A very large window: the rest when ACKs come, or at once by the timer, so that others have a turn.
   tcp_timer_arm(tp, v.TCPT_DELACK, 1);
@@ -129,12 +134,16 @@ function tcp_sendlen(tp: Tcpcb, cc: u32, off: u32, wnd: u32): i32 {
 
 /** One segment. 1: ask again; 0: nothing (more) to send; -errno. */
 function tcp_output1(tp: Tcpcb, so: Socket): i32 {
+  if (tp.t_due > 0) {
+    const again = tcp_sack_rexmt(tp, so);
+    if (again != 0) return again;
+  }
   let flags = tcp_outflags(tp.t_state);
   const cc = so.so_snd.sb_cc;
   const off = tp.snd_nxt - tp.snd_una;
   let wnd = tcp_sendwindow(tp);
   if ((tp.t_flags & v.TF_FORCE) != 0 && wnd == 0) wnd = off + 1;
-  let len = tcp_sendlen(tp, cc, off, wnd);
+  let len = tcp_sack_holds(tp) ? 0 : tcp_sendlen(tp, cc, off, wnd);
   // SYN and FIN only at their own place in the sequence space: what was sent is not sent again here.
   if (tp.snd_nxt != tp.iss) flags &= ~th.TH_SYN;
   if (off + <u32>len != cc) flags &= ~th.TH_FIN;
@@ -223,7 +232,7 @@ function tcp_puthdr(tp: Tcpcb, p: usize, seq: u32, flags: i32, hlen: i32, win: u
 }
 
 /** Build and send one segment: `len` bytes from `off`, `flags`, window `win`. 0 or -errno. */
-function tcp_emit(tp: Tcpcb, so: Socket, off: u32, len: i32, flags: i32, win: u32): i32 {
+export function tcp_emit(tp: Tcpcb, so: Socket, off: u32, len: i32, flags: i32, win: u32): i32 {
   const m = m_gethdr(MAX_LINKHDR + IP_HDRLEN);
   if (!m) return tcp_nobufs(tp);
   const p = m.m_data;
@@ -297,8 +306,13 @@ function tcp_sent(tp: Tcpcb, len: i32, flags: i32): void {
   }
   tp.snd_nxt = next;
   tcp_pmtud_sent(tp, len, start, next, again);
+  if ((tp.t_flags & v.TF_FASTRECOVERY) != 0) tp.prr_out += next - start;
   if (th.SEQ_GT(next, tp.snd_max)) {
     tp.snd_max = next;
+    if ((tp.t_flags & v.TF_SACK_PERMIT) != 0 && (flags & th.TH_SYN) == 0) {
+      tcp_sent_record(tp, start, next);
+      tp.t_sackflags |= v.TSF_PTODUE;
+    }
     if (tp.t_rtttime_us == 0) {
       tp.t_rtttime_us = now;
       tp.t_rtseq = start;

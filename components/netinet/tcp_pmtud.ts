@@ -27,6 +27,7 @@ import { tcp_cc_undo } from "./tcp_cc";
 import { tcp_ceiling, tcp_pathmtu, tcp_segsize, tcp_setmss } from "./tcp_mtu";
 import { tcp_output } from "./tcp_output";
 import { tcp_sendwindow } from "./tcp_recovery";
+import { tcp_sent_goback } from "./tcp_sent";
 import { tcpstat } from "./tcp_stat";
 import * as v from "./tcp_var";
 import { Tcpcb, tcp_inflight, tcps } from "./tcp_var";
@@ -106,7 +107,7 @@ export function tcp_mtudisc(tp: Tcpcb, mtu: u32, seq: u32): void {
   }
   path_lower(tp, next);
   tcpstat.mturesent++;
-  tp.snd_nxt = tp.snd_una;
+  tcp_sent_goback(tp);
   tp.t_rtttime_us = 0;
   tcp_output(tp);
 }

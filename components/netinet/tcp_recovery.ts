@@ -1,6 +1,7 @@
 /**
  * Loss recovery: which segments are lost, and what is sent while they are being repaired.
- * NewReno (RFC 6582) with limited transmit (RFC 3042).
+ * With SACK by the scoreboard (tcp_sackrec.ts); here, for the others, NewReno (RFC 6582) with limited
+ * transmit (RFC 3042).
  *
  *      third duplicate   ssthresh by tcp_cc.ts, retransmit, cwnd = ssthresh + 3, then + 1 a duplicate
  *      partial ACK       retransmit the next hole, deflate; full ACK: cwnd = ssthresh
@@ -9,21 +10,30 @@
 import { SEQ_GT, SEQ_LT } from "./tcp";
 import { tcp_cc_ack, tcp_cc_congestion, tcp_cc_rto } from "./tcp_cc";
 import { tcp_output } from "./tcp_output";
+import { tcp_sack_recovery, tcp_sack_rto } from "./tcp_sackrec";
+import { tcp_sent_active, tcp_sent_goback } from "./tcp_sent";
 import { tcpstat } from "./tcp_stat";
 import { tcp_rexmt_arm } from "./tcp_timer";
 import * as v from "./tcp_var";
-import { Tcpcb, tcp_inflight } from "./tcp_var";
+import { Tcpcb, tcp_inflight, tcps } from "./tcp_var";
 
 /** RFC 5681 §3.2: duplicates that mean a loss. */
 const TCPREXMTTHRESH: i32 = 3;
 
-/** Bytes that may be in flight from snd_una: the peer's window and the congestion window. */
+/**
+ * Bytes that may be sent from snd_una on: the peer's window, and the congestion window, which what has
+ * left the network by the scoreboard does not count in (cwnd - pipe, seen from snd_una).
+ */
 export function tcp_sendwindow(tp: Tcpcb): u32 {
-  return min(tp.snd_wnd, tp.snd_cwnd);
+  return min(tp.snd_wnd, tp.snd_cwnd + tp.t_sacked + tp.t_lost - tp.t_rexmt);
 }
 
 /** New data was acknowledged: snd_una has advanced by `acked`. */
 export function tcp_recovery_ack(tp: Tcpcb, acked: u32): void {
+  if (tcps.del.active) {
+    tcp_sack_recovery(tp, acked);
+    return;
+  }
   if ((tp.t_flags & v.TF_FASTRECOVERY) == 0) {
     tp.t_dupacks = 0;
     tcp_cc_ack(tp, acked);
@@ -90,10 +100,15 @@ function recovery_limited_transmit(tp: Tcpcb): void {
   tp.snd_cwnd = cwnd;
 }
 
-/** The retransmission timer ran out: whatever recovery was under way is over, all is sent again. */
+/** The retransmission timer ran out: whatever recovery was under way is over, all that is not SACKed is sent again. */
 export function tcp_recovery_rto(tp: Tcpcb): void {
   tcp_cc_rto(tp);
   tp.t_dupacks = 0;
   tp.recover = tp.snd_max;
+  if (tcp_sent_active(tp)) {
+    tcp_sack_rto(tp);
+    return;
+  }
   tp.t_flags &= ~v.TF_FASTRECOVERY;
+  tcp_sent_goback(tp);
 }

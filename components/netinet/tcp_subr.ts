@@ -31,7 +31,9 @@ import { PATHINFO_N, Pathinfo, tcp_mtudisc } from "./tcp_pmtud";
 import { tcp_options_boot, tcp_tsoption } from "./tcp_options";
 import { tcp_reass_flush } from "./tcp_reass";
 import { TCPTV_RTOINIT_US, tcp_ts_getticks } from "./tcp_rtt";
+import { tcp_sack_boot } from "./tcp_sack";
 import { tcp_sack_write } from "./tcp_sackrcv";
+import { tcp_sent_boot, tcp_sent_flush } from "./tcp_sent";
 import { tcp_stat_boot, tcpstat } from "./tcp_stat";
 import { tcp_sysctl_boot } from "./tcp_sysctl";
 import { syn_cache_boot } from "./tcp_syncache";
@@ -55,6 +57,8 @@ export function tcp_init(): i32 {
   s.pathinfo = kmem_alloc(<usize>PATHINFO_N * offsetof<Pathinfo>(), 16, "tcp");
   s.info_buf = kmem_alloc(TCP_INFO_SIZE, 8, "tcp");
   s.seg = changetype<Tcpseg>(kmem_alloc(offsetof<Tcpseg>(), 64, "tcp"));
+  tcp_sent_boot();
+  tcp_sack_boot();
   so_setreclaim(tcp_tw_recycle);
   tcp_stat_boot();
   tcp_options_boot();
@@ -132,6 +136,8 @@ export function tcp_sendseqinit(tp: Tcpcb, iss: u32): void {
   tp.snd_up = iss;
   tp.snd_up_told = iss;
   tp.recover = iss;
+  tp.rack_fack = iss;
+  tp.rack_end = iss;
 }
 
 /** The peer's initial sequence number is `irs`. */
@@ -157,6 +163,7 @@ export function tcp_close(tp: Tcpcb): void {
   tcp_canceltimers(tp);
   tcp_tw_remove(tp);
   tcp_reass_flush(tp);
+  tcp_sent_flush(tp);
   tp.t_state = v.TCPS_CLOSED;
   so.so_pcb = 0;
   in_pcbfree(inp);

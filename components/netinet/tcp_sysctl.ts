@@ -2,7 +2,7 @@
  * TCP's tunables, under net.inet.tcp, by NetBSD's names where it has them.
  *
  *      rfc1323 0/1        window scaling and timestamps       mssdflt bytes      minmss bytes
- *      sack.enable 0/1    selective acknowledgments, RFC 2018
+ *      sack.enable 0/1    selective acknowledgments, RFC 2018       tlp 0/1   tail loss probes, RFC 8985
  *      init_win segments  delack_us  rtomin_us  rtomax_us     keepidle, keepintvl ms   keepcnt
  *      mslt.*, msl_us     how long TIME-WAIT lasts: tcp_mslt.ts     vtw.*   vestiges: tcp_vtw.ts
  *      finwait2_us        an orphaned FIN-WAIT-2               rstppslim resets/s, -1 any
@@ -23,6 +23,7 @@ export function tcp_sysctl_boot(): void {
   const s = tcps;
   s.rfc1323 = 1;
   s.do_sack = 1;
+  s.tlp = 1;
   s.mssdflt = 536;
   s.minmss = 216;
   s.init_win = 10;
@@ -45,6 +46,7 @@ export function tcp_sysctl_boot(): void {
   const at = changetype<usize>(s);
   sysctl_int("net.inet.tcp.rfc1323", at + offsetof<TcpState>("rfc1323"), CTLFLAG_RW, 0, 1);
   sysctl_int("net.inet.tcp.sack.enable", at + offsetof<TcpState>("do_sack"), CTLFLAG_RW, 0, 1);
+  sysctl_int("net.inet.tcp.tlp", at + offsetof<TcpState>("tlp"), CTLFLAG_RW, 0, 1);
   sysctl_int("net.inet.tcp.mssdflt", at + offsetof<TcpState>("mssdflt"), CTLFLAG_RW, 216, 65495);
   sysctl_int("net.inet.tcp.minmss", at + offsetof<TcpState>("minmss"), CTLFLAG_RW, 48, 1460);
   sysctl_int("net.inet.tcp.init_win", at + offsetof<TcpState>("init_win"), CTLFLAG_RW, 1, 64);

@@ -5,6 +5,7 @@
  *      TCPT_DELACK  an ACK is owed (RFC 1122 §4.2.3.2)
  *      TCPT_KEEP    connection establishment; then keepalive (RFC 9293 §3.8.4)
  *      TCPT_2MSL    TIME-WAIT; FIN-WAIT-2 without an owner
+ *      TCPT_RACK    reordering, or a tail loss probe (RFC 8985 §6.3, §7.3): never both
  *
  * Each is a callout in the control block. Retransmission and persist share one: a connection has
  * either data in flight or a closed window, never both with a timer running.
@@ -19,8 +20,11 @@ import { tcp_mtu_blackhole } from "./tcp_pmtud";
 import { tcp_output } from "./tcp_output";
 import { tcp_recovery_rto } from "./tcp_recovery";
 import { tcp_backoff_us, tcp_rto_synfallback } from "./tcp_rtt";
+import { tcp_sack_reordered } from "./tcp_sackrec";
+import { tcp_sent_goback } from "./tcp_sent";
 import { tcpstat } from "./tcp_stat";
 import { tcp_close, tcp_drop, tcp_respond } from "./tcp_subr";
+import { tcp_tlp_fire } from "./tcp_tlp";
 import * as v from "./tcp_var";
 import { Tcpcb, tcp_callout, tcps } from "./tcp_var";
 
@@ -40,6 +44,7 @@ export function tcp_timers_init(tp: Tcpcb): void {
   callout_init(tcp_callout(tp, v.TCPT_DELACK), tcp_timer_delack, arg);
   callout_init(tcp_callout(tp, v.TCPT_KEEP), tcp_timer_keep, arg);
   callout_init(tcp_callout(tp, v.TCPT_2MSL), tcp_timer_2msl, arg);
+  callout_init(tcp_callout(tp, v.TCPT_RACK), tcp_timer_rack, arg);
 }
 
 /** Arm timer `t` for `us` from now. */
@@ -53,6 +58,12 @@ export function tcp_timer_disarm(tp: Tcpcb, t: i32): void {
 
 export function tcp_timer_isarmed(tp: Tcpcb, t: i32): bool {
   return callout_pending(tcp_callout(tp, t));
+}
+
+/** µs until timer `t` runs out; 0 if it is not armed. */
+export function tcp_timer_left(tp: Tcpcb, t: i32): i64 {
+  const c = tcp_callout(tp, t);
+  return callout_pending(c) ? c.c_time - getmicrouptime() : 0;
 }
 
 export function tcp_canceltimers(tp: Tcpcb): void {
@@ -97,9 +108,15 @@ function tcp_timer_rexmt(arg: usize): void {
     tcp_drop(tp, ETIMEDOUT);
     return;
   }
+  if ((tp.t_sackflags & v.TSF_PTO) != 0) {
+    // Both at once: RFC 8985 §7.2, the probe goes in the place of the timeout.
+    tcp_timer_disarm(tp, v.TCPT_RACK);
+    tcp_tlp_fire(tp);
+    if (tcp_timer_isarmed(tp, v.TCPT_REXMT)) return;
+  }
   // RFC 9293 §3.8.6 MUST-34: a window that was shrunk to nothing is probed, the connection kept.
   if ((tp.t_flags & v.TF_PERSIST) != 0 || (tp.snd_wnd == 0 && tp.t_state >= v.TCPS_ESTABLISHED && tcp_hasdata(tp))) {
-    tp.snd_nxt = tp.snd_una;
+    tcp_sent_goback(tp);
     tcp_persist_fire(tp);
     return;
   }
@@ -116,14 +133,15 @@ function tcp_timer_rexmt(arg: usize): void {
     return;
   }
   tcpstat.rexmttimeo++;
-  if (syn) tp.t_flags |= v.TF_SYNREXMT;
-  else {
+  if (syn) {
+    tp.t_flags |= v.TF_SYNREXMT;
+    tp.snd_nxt = tp.snd_una;
+  } else {
     tcp_mtu_blackhole(tp);
     tcp_recovery_rto(tp);
   }
   // RFC 6298 §5.4 to 5.6: the earliest segment again, the timer doubled. What follows it is taken for
-  // lost too, and sent again as the window opens.
-  tp.snd_nxt = tp.snd_una;
+  // lost too, unless it is SACKed, and sent again as the window opens.
   tp.t_rtttime_us = 0;
   tp.t_flags |= v.TF_ACKNOW;
   tcp_rexmt_arm(tp);
@@ -156,6 +174,12 @@ function tcp_persist_fire(tp: Tcpcb): void {
   tp.t_flags |= v.TF_FORCE;
   tcp_output(tp);
   tp.t_flags &= ~v.TF_FORCE;
+}
+
+function tcp_timer_rack(arg: usize): void {
+  const tp = changetype<Tcpcb>(arg);
+  if ((tp.t_sackflags & v.TSF_PTO) != 0) tcp_tlp_fire(tp);
+  else tcp_sack_reordered(tp);
 }
 
 function tcp_timer_delack(arg: usize): void {

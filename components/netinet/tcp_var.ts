@@ -15,6 +15,7 @@ import { Mbuf } from "../../kernel/net/mbuf";
 import { Pool } from "../../kernel/kern/pool";
 import { Socket } from "../../kernel/net/socket";
 import { Inpcb, Inpcbinfo } from "./in_pcb";
+import { Tcpdelivery, Tcpsent } from "./tcp_scoreboard";
 
 export const TCPS_CLOSED: i32 = 0;
 export const TCPS_LISTEN: i32 = 1;
@@ -56,6 +57,27 @@ export const TF_NOPUSH: u32 = 0x4000;
 /** Peer allows SACK; we offer it. */
 export const TF_SACK_PERMIT: u32 = 0x8000;
 export const TF_REQ_SACK: u32 = 0x10000;
+// t_sackflags: recovery by the scoreboard (tcp_sackrec.ts and what it calls).
+/** A timeout is being recovered from. */
+export const TSF_LOSS: u32 = 0x0001;
+/** F-RTO: after a timeout of which it is not known whether it was spurious; new data goes to find out. */
+export const TSF_FRTO: u32 = 0x0002;
+export const TSF_FRTONEW: u32 = 0x0004;
+/** A tail loss probe is out, up to tlp_end; it was a retransmission. */
+export const TSF_TLP: u32 = 0x0008;
+export const TSF_TLPREXMT: u32 = 0x0010;
+/** TCPT_RACK is the probe timer; it is to be set. */
+export const TSF_PTO: u32 = 0x0020;
+export const TSF_PTODUE: u32 = 0x0040;
+/** The network has reordered. */
+export const TSF_REORD: u32 = 0x0080;
+/** rack_dsack_round is set. */
+export const TSF_DSACKROUND: u32 = 0x0100;
+/** There is an episode to undo; undo_ts is set. */
+export const TSF_UNDO: u32 = 0x0200;
+export const TSF_UNDOTS: u32 = 0x0400;
+/** The rescue retransmission of this recovery has gone. */
+export const TSF_RESCUED: u32 = 0x0800;
 /** TCPT_REXMT is the persist timer. */
 export const TF_PERSIST: u32 = 0x20000;
 /** Closed before the handshake was done: FIN after it. */
@@ -172,6 +194,52 @@ export class Tcpcb {
   t_sackblk4: u64;
   t_sackblk5: u64;
 
+  /** The scoreboard (tcp_sent.ts): records by sequence and by time; where searches begin. */
+  t_sent_first: Tcpsent;
+  t_sent_last: Tcpsent;
+  t_sent_xfirst: Tcpsent;
+  t_sent_xlast: Tcpsent;
+  t_sack_hint: Tcpsent;
+  t_rexmt_hint: Tcpsent;
+  /** The latest transmission. */
+  t_xmit_us: i64;
+  t_xmit_end: u32;
+  t_nsent: i32;
+  t_sackflags: u32;
+  /** Bytes SACKed, lost, in flight again; lost and to be sent again. Segments SACKed. */
+  t_sacked: u32;
+  t_lost: u32;
+  t_rexmt: u32;
+  t_due: u32;
+  t_sackedsegs: i32;
+  /** Blocks of the last SACK option. */
+  t_nsackprev: i32;
+  t_sackprev0: u64;
+  t_sackprev1: u64;
+  t_sackprev2: u64;
+  t_sackprev3: u64;
+  /** RFC 8985 §6.1: the newest transmission delivered, its round trip; the smallest, and when it was seen. */
+  rack_xmit_us: i64;
+  rack_rtt_us: i64;
+  rack_min_rtt_us: i64;
+  rack_min_rtt_at_us: i64;
+  rack_end: u32;
+  /** Highest sequence number delivered. */
+  rack_fack: u32;
+  /** Quarters of the smallest round trip added to the reordering window; recoveries until they go. */
+  rack_reo_wnd_incr: i32;
+  rack_reo_wnd_persist: i32;
+  rack_dsack_round: u32;
+  tlp_end: u32;
+  /** RFC 9937. */
+  prr_delivered: u32;
+  prr_out: u32;
+  prr_recoverfs: u32;
+  /** tcp_undo.ts. */
+  undo_una: u32;
+  undo_rexmits: i32;
+  undo_ts: u32;
+
   /** Soft error of ICMP, reported when the connection times out (RFC 1122 §4.2.3.9). */
   t_softerror: i32;
   t_keepidle_us: i64;
@@ -248,12 +316,20 @@ export class Tcpcb {
   t_timer17: u64;
   t_timer18: u64;
   t_timer19: u64;
+  t_timer20: u64;
+  t_timer21: u64;
+  t_timer22: u64;
+  t_timer23: u64;
+  t_timer24: u64;
 }
 
 /** TCP's own state: pools, tables, tunables; counters are in tcp_stat.ts. */
 @unmanaged
 export class TcpState {
   tcb_pool: Pool;
+  sent_pool: Pool;
+  /** What the ACK under way delivered (tcp_sack.ts). */
+  del: Tcpdelivery;
   info: Inpcbinfo;
   /** Secret of the initial sequence numbers and timestamp offsets (RFC 6528). */
   secret: usize;
@@ -264,6 +340,7 @@ export class TcpState {
   /** sysctl net.inet.tcp.*: see tcp_sysctl.ts for units. */
   rfc1323: i32;
   do_sack: i32;
+  tlp: i32;
   mssdflt: i32;
   delack_us: i32;
   rtomin_us: i32;
@@ -357,7 +434,8 @@ export const TCPT_REXMT: i32 = 0;
 export const TCPT_DELACK: i32 = 1;
 export const TCPT_KEEP: i32 = 2;
 export const TCPT_2MSL: i32 = 3;
-export const TCPT_NTIMERS: i32 = 4;
+export const TCPT_RACK: i32 = 4;
+export const TCPT_NTIMERS: i32 = 5;
 
 export function tcp_callout(tp: Tcpcb, timer: i32): Callout {
   return changetype<Callout>(changetype<usize>(tp) + offsetof<Tcpcb>("t_timer0") + <usize>timer * CALLOUT_SIZE);
