@@ -44,6 +44,7 @@ export { busFrames, createBus } from './netdev/shmBus';
 export { registerBus, shmif, type ShmOptions } from './netdev/shmif';
 export type { NetdevOption } from './netdev/spec';
 export { tap, type TapOptions } from './netdev/tap';
+export { type Timers, timersOf } from './netdev/timers';
 export { InnerPort, Wrapper } from './netdev/wrapper';
 export { parseTar, TarError } from './tar';
 export { type WasiKind, wasiKinds } from './wasi/wasi';

@@ -1,9 +1,10 @@
 /** Timers on a virtual clock: their order, their moments, and that a kernel's advance() stops at them. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { seededEntropy, virtualClock } from '../../host/determinism';
+import { seededEntropy, systemClock, virtualClock } from '../../host/determinism';
 import { fault } from '../../host/netdev/fault';
 import { Hub } from '../../host/netdev/hub';
+import { timersOf } from '../../host/netdev/timers';
 import { TimerHeap } from '../../host/timerHeap';
 import { bootImage } from '../host/images';
 
@@ -22,6 +23,30 @@ describe('timer heap', () => {
     for (let at = heap.next(); at >= 0; at = heap.next()) heap.take()();
     assert.deepEqual(taken, expected.sort((a, b) => a.at - b.at || a.serial - b.serial));
     assert.equal(heap.next(), -1);
+  });
+});
+
+describe("timers on the host's clock", () => {
+  it('calls in the order of the moments, though they are rounded to milliseconds', async () => {
+    const timers = timersOf(systemClock);
+    const called: number[] = [];
+    await new Promise<void>((done) => {
+      for (let i = 0; i < 1000; i++) {
+        // What a moment less the present comes to, in floating point: a hair above, or not.
+        timers.after(3000 + (i % 2 === 0 ? 2e-6 : 0), () => { if (called.push(i) === 1000) done(); });
+        for (const until = systemClock.monotonic() + 5; systemClock.monotonic() < until;);
+      }
+    });
+    assert.deepEqual(called, [...called].sort((a, b) => a - b));
+  });
+
+  it('calls nothing before its time, and nothing that was taken back', async () => {
+    const timers = timersOf(systemClock);
+    const start = systemClock.monotonic();
+    let early = Infinity;
+    const back = timers.after(2000, () => assert.fail('it was taken back'));
+    await new Promise<void>((done) => { timers.after(6000, () => { early = systemClock.monotonic() - start; done(); }); back(); });
+    assert.ok(early >= 6000, `${early} µs`);
   });
 });
 

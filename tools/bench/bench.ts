@@ -23,6 +23,8 @@ export interface BenchOptions {
   quick: boolean;
   /** Say what is being done; shown as progress. */
   log(text: string): void;
+  /** Text to show below the table of rows, as it is. */
+  show(text: string): void;
 }
 
 export interface Bench {

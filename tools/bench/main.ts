@@ -16,20 +16,22 @@ import type { WorkerMessage } from '../benchWorker/main';
 import { figure, isMet, type Row } from './bench';
 
 const BAR_COLUMNS = 20;
-const TIMEOUT_MS = 15 * 60_000;
+const TIMEOUT_MS = 30 * 60_000;
 const QUICK_TIMEOUT_MS = 3 * 60_000;
 
 interface BenchResult {
   name: string;
   about: string;
   rows: Row[];
+  /** What it shows besides. */
+  text: string;
   error: string;
 }
 
 const nameOf = (source: string): string => basename(source, '.bench.ts');
 
 async function runOne(context: ToolContext, source: string, module: string, quick: boolean): Promise<BenchResult> {
-  const result: BenchResult = { name: nameOf(source), about: '', rows: [], error: '' };
+  const result: BenchResult = { name: nameOf(source), about: '', rows: [], text: '', error: '' };
   const worker = await context.bundleTool('benchWorker');
   await step<void>(`bench ${result.name}`, async (note) => {
     const child = await runChild(process.execPath, ['--enable-source-maps', worker, module, ...(quick ? ['--quick'] : [])], {
@@ -39,6 +41,7 @@ async function runOne(context: ToolContext, source: string, module: string, quic
         const message = raw as WorkerMessage;
         if (message.type === 'about') Object.assign(result, { name: message.name, about: message.about });
         else if (message.type === 'row') result.rows.push(message.row);
+        else if (message.type === 'show') result.text += `${message.text}\n`;
         else note(message.text);
       },
     });
@@ -55,7 +58,7 @@ function aimText(row: Row): string {
   return `${row.aim} ${met ? green('met') : red('missed')}`;
 }
 
-function showResult({ name, about, rows, error }: BenchResult): void {
+function showResult({ name, about, rows, text, error }: BenchResult): void {
   console.log(`\n${bold(name)}${about ? `: ${about}` : ''}`);
   if (rows.length > 0) {
     const cells = rows.map((row) => {
@@ -66,6 +69,7 @@ function showResult({ name, about, rows, error }: BenchResult): void {
     });
     console.log(table(['metric', 'ours', 'unit', 'peer', 'ratio', 'aim', ''], cells, '<><>><<'));
   }
+  if (text) console.log(`\n${text}`);
   if (error) console.log(red(error));
 }
 

@@ -9,7 +9,7 @@ import type { Bench, Row } from '../bench/bench';
 export type WorkerMessage =
   | { type: 'about'; name: string; about: string }
   | { type: 'row'; row: Row }
-  | { type: 'log'; text: string };
+  | { type: 'log' | 'show'; text: string };
 
 function send(message: WorkerMessage): void {
   process.send?.(message);
@@ -19,7 +19,7 @@ const [, , module = '', ...flags] = process.argv;
 const { default: bench } = await import(pathToFileURL(module).href) as { default: Bench };
 send({ type: 'about', name: bench.name, about: bench.about });
 try {
-  await bench.run((row) => send({ type: 'row', row }), { quick: flags.includes('--quick'), log: (text) => send({ type: 'log', text }) });
+  await bench.run((row) => send({ type: 'row', row }), { quick: flags.includes('--quick'), log: (text) => send({ type: 'log', text }), show: (text) => send({ type: 'show', text }) });
   process.disconnect?.();
 } catch (error) {
   console.error(process.env.DEBUG ? (error as Error).stack : (error as Error).message);
