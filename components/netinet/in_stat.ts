@@ -43,10 +43,11 @@ export class IpStat {
   badsroute: u64;
   gsosegmented: u64;
   gsosegments: u64;
+  fragecn: u64;
 }
 
 export let ipstat: IpStat = changetype<IpStat>(0);
-const IPSTAT_NAMES = "total badsum tooshort toosmall badhlen badlen badvers badoptions fragments fragdropped fragtimeout fragoverlap fragflood reassembled delivered noproto forward cantforward badaddr notours localout odropped ofragments fragmented cantfrag noroute nobufs rpfilter martian redirectsent badsroute gsosegmented gsosegments";
+const IPSTAT_NAMES = "total badsum tooshort toosmall badhlen badlen badvers badoptions fragments fragdropped fragtimeout fragoverlap fragflood reassembled delivered noproto forward cantforward badaddr notours localout odropped ofragments fragmented cantfrag noroute nobufs rpfilter martian redirectsent badsroute gsosegmented gsosegments fragecn";
 
 @unmanaged
 export class IcmpStat {

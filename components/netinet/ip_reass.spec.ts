@@ -18,9 +18,10 @@ syscall(SYS_bind, fd, <i32>spec_buf, sin_put(spec_buf, 0, 53), 0, 0, 0);
 const PKT: usize = spec_buf + 4096;
 
 /** A datagram of `total` UDP bytes (header included) from 10.0.0.9:1 to port 53; its fragment [off, off+len) arrives. */
-function fragment(id: i32, total: i32, off: i32, len: i32, more: bool): void {
+function fragment(id: i32, total: i32, off: i32, len: i32, more: bool, tos: i32 = 0): void {
   memory.fill(PKT, 0, 20);
   store<u8>(PKT, 0x45);
+  store<u8>(PKT, <u8>tos, ip.IP_TOS);
   store<u16>(PKT, bswap<u16>(<u16>(20 + len)), ip.IP_LEN);
   store<u16>(PKT, bswap<u16>(<u16>id), ip.IP_ID);
   store<u16>(PKT, bswap<u16>(<u16>((off >> 3) | (more ? 0x2000 : 0))), ip.IP_OFF);
@@ -84,6 +85,22 @@ describe("fragments", () => {
     fragment(7, 2000, 65528, 1000, false);
     fragment(8, 2000, 0, 999, true);
     expect(received()).toBe(-EAGAIN);
+    expect(spec_mbufs_inuse()).toBe(base);
+  });
+  it("are marked by congestion one for all; a mark among those that cannot carry one ends the datagram (RFC 3168 §5.3)", () => {
+    // What the datagram says of ECN: IP_RECVTOS is not there, so by what becomes of it.
+    const before = ipstat.fragecn;
+    const base = spec_mbufs_inuse();
+    fragment(20, 2000, 0, 1000, true, 2);
+    fragment(20, 2000, 1000, 1000, false, 3);
+    expect(received()).toBe(1992);
+    fragment(21, 2000, 0, 1000, true, 0);
+    fragment(21, 2000, 1000, 1000, false, 3);
+    expect(received()).toBe(-EAGAIN);
+    expect(ipstat.fragecn).toBe(before + 1);
+    fragment(22, 2000, 0, 1000, true, 2);
+    fragment(22, 2000, 1000, 1000, false, 0);
+    expect(received()).toBe(1992);
     expect(spec_mbufs_inuse()).toBe(base);
   });
   it("of one source cannot take the whole table, nor stay for ever", () => {

@@ -26,6 +26,10 @@ const MAXFRAGSPERPACKET: i32 = 128;
 /** Datagrams under way from one source. */
 const MAXFRAGSPERSRC: i32 = 16;
 
+/** Bits of ipq_ecn: not ECN-capable, congestion experienced. */
+const ECN_NOT: u32 = 1 << 0;
+const ECN_CE: u32 = 1 << 3;
+
 @unmanaged
 class Ipq {
   ipq_src: u32;
@@ -33,6 +37,8 @@ class Ipq {
   ipq_id: u16;
   ipq_p: u8;
   ipq_used: u8;
+  /** ECN fields seen: bit 1 << field. */
+  ipq_ecn: u32;
   ipq_nfrags: i32;
   /** Bytes held; total length, -1 while the last fragment is missing. */
   ipq_have: i32;
@@ -164,12 +170,33 @@ export function ip_reass(m: Mbuf): Mbuf {
     }
     q.ipq_total = end;
   }
+  q.ipq_ecn |= 1 << (<u32>load<u8>(p, ip.IP_TOS) & 3);
   if ((m.vh_flags & VNET_F_NEEDS_CSUM) != 0) m.vh_flags = 0;
   m.ph_priv0 = <u32>start;
   m.ph_priv1 = <u32>end;
   if (!reass_insert(q, m, start, end)) return MNULL;
   if (q.ipq_total < 0 || q.ipq_have != q.ipq_total) return MNULL;
-  return reass_join(q);
+  return reass_ecn(q) ? reass_join(q) : MNULL;
+}
+
+/**
+ * RFC 3168 §5.3: a mark on any fragment is a mark on the datagram. With a fragment that is not ECN-capable
+ * beside it the mark cannot be told, and the datagram is dropped, as congestion would have dropped it; without
+ * a mark such a datagram is not ECN-capable. False if it is gone.
+ */
+function reass_ecn(q: Ipq): bool {
+  const seen = q.ipq_ecn;
+  if ((seen & (seen - 1)) == 0) return true;
+  if ((seen & ECN_CE) != 0 && (seen & ECN_NOT) != 0) {
+    ipstat.fragecn++;
+    ipq_free(q);
+    return false;
+  }
+  const p = q.ipq_frags.m_data;
+  const tos = load<u8>(p, ip.IP_TOS);
+  if ((seen & ECN_CE) != 0) store<u8>(p, tos | 3, ip.IP_TOS);
+  else if ((seen & ECN_NOT) != 0) store<u8>(p, tos & ~3, ip.IP_TOS);
+  return true;
 }
 
 /** Put `m` in its place. False if it was consumed otherwise (repetition, overlap, too many). */

@@ -12,8 +12,9 @@ import { getmicrouptime } from "../../kernel/kern/clock";
 import { Socket, soisconnected } from "../../kernel/net/socket";
 import { sbdrop } from "../../kernel/net/sockbuf";
 import * as th from "./tcp";
-import { tcp_cc_established } from "./tcp_cc";
+import { tcp_cc_ecn, tcp_cc_established } from "./tcp_cc";
 import { tcp_challenge } from "./tcp_challenge";
+import { tcp_ecn_echoed } from "./tcp_ecn";
 import { tcp_wakewriter } from "./tcp_input";
 import { TOF_TS, tcpopt } from "./tcp_options";
 import { tcp_pmtud_acked } from "./tcp_pmtud";
@@ -45,6 +46,8 @@ export function tcp_ack(tp: Tcpcb): bool {
   }
   tcp_ts_update(tp);
   if (th.SEQ_GEQ(seg.seg_ack, tp.snd_una)) tcp_sack_input(tp);
+  // RFC 3168 §6.1.2: before snd_una moves, what was in flight is what the window is reduced from.
+  if (tcp_ecn_echoed(tp)) tcp_cc_ecn(tp);
   if (th.SEQ_GT(seg.seg_ack, tp.snd_una)) {
     // A segment older than the one that set the window tells nothing of it: its right edge stays.
     if (!tcp_window_update(tp)) {

@@ -14,6 +14,7 @@
 import { getmicrouptime } from "../../kernel/kern/clock";
 import { kmem_alloc } from "../../kernel/kern/kmem";
 import { SEQ_GEQ, SEQ_LT } from "./tcp";
+import { tcp_ecn_advance, tcp_ecn_marked, tcp_ecn_reduced } from "./tcp_ecn";
 import { cubic_ack, cubic_quiet, cubic_ssthresh, cubic_timeout } from "./tcp_cubic";
 import { hystart_ack, hystart_init } from "./tcp_hystart";
 import { tcp_tsomax } from "./tcp_mtu";
@@ -132,6 +133,25 @@ export function tcp_cc_congestion(tp: Tcpcb): void {
   const flight = min(min(tcp_inflight(tp), tp.snd_wnd), tp.snd_cwnd);
   const ssthresh = call_indirect<u32>(cc_algo(tp.t_cc).cc_ssthresh, tp, flight);
   tp.snd_ssthresh = max(ssthresh, 2 * tp.t_maxseg);
+  tcp_ecn_reduced(tp);
+}
+
+/**
+ * The peer has seen a mark (RFC 3168 §6.1.2): as a loss, with nothing to send again and nothing to undo. A
+ * window that is one segment already cannot be halved: then the next waits for the retransmission timer.
+ */
+export function tcp_cc_ecn(tp: Tcpcb): void {
+  tcpstat.ecn_reduced++;
+  const least = tp.snd_cwnd <= tp.t_maxseg;
+  tcp_cc_congestion(tp);
+  tp.cc_prev_cwnd = 0;
+  if (tp.snd_cwnd > tp.snd_ssthresh) tp.snd_cwnd = tp.snd_ssthresh;
+  if (least) tp.snd_cwnd = 0;
+}
+
+/** The retransmission timer ran with nothing in flight: whoever waited for it may send a segment. */
+export function tcp_cc_release(tp: Tcpcb): void {
+  if (tp.snd_cwnd < tp.t_maxseg) tp.snd_cwnd = tp.t_maxseg;
 }
 
 /** What one ACK may add in slow start: RFC 3465 §2.2, L = 2 segments; with HyStart++ 8 (RFC 9406 §4.3). */
@@ -170,7 +190,9 @@ function cc_slowstart(tp: Tcpcb, acked: u32): void {
 export function tcp_cc_ack(tp: Tcpcb, acked: u32): void {
   const now = getmicrouptime();
   const algo = cc_algo(tp.t_cc);
-  if (!cc_validated(tp, acked)) call_indirect<void>(algo.cc_quiet, tp, now - tp.cc_last_us);
+  tcp_ecn_advance(tp);
+  // RFC 3168 §6.1.2: an ACK that tells of congestion opens no window.
+  if (tcp_ecn_marked(tp) || !cc_validated(tp, acked)) call_indirect<void>(algo.cc_quiet, tp, now - tp.cc_last_us);
   else if (tp.snd_cwnd < tp.snd_ssthresh) cc_slowstart(tp, acked);
   else call_indirect<void>(algo.cc_ack, tp, acked);
   tp.cc_last_us = now;

@@ -21,6 +21,7 @@ import { IP_DST, IP_SRC, IP_TOS, IP_TTL } from "./ip";
 import * as th from "./tcp";
 import { tcp_ack_new } from "./tcp_ack";
 import { tcp_info_received } from "./tcp_info";
+import { TE_ON, tcp_ecn_input } from "./tcp_ecn";
 import { tcp_listen_input } from "./tcp_listen";
 import { TOF_SACK, TOF_TS, tcp_dooptions, tcpopt } from "./tcp_options";
 import { tcp_output } from "./tcp_output";
@@ -166,6 +167,7 @@ function tcp_fastpath(tp: Tcpcb): bool {
   tcp_ts_update(tp);
   tcp_keepalive_touch(tp);
   tp.snd_wl1 = seg.seg_seq;
+  if ((tp.t_ecn & TE_ON) != 0) tcp_ecn_input(tp);
   tcp_indata(tp, so);
   if ((tp.t_flags & v.TF_ACKNOW) != 0) tcp_output(tp);
   return true;

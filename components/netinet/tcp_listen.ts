@@ -14,11 +14,12 @@ import { sonewconn, soqroom } from "../../kernel/net/socket";
 import { in_ifbroadcast } from "./in_ifaddr";
 import { in_pcbsetbind, in_pcbsetconn } from "./in_pcb";
 import * as th from "./tcp";
+import { tcp_ecn_passive } from "./tcp_ecn";
 import { TOF_MSS, TOF_SACKPERM, TOF_SCALE, TOF_TS, tcpopt } from "./tcp_options";
 import { tcp_peermss, tcp_setmss } from "./tcp_mtu";
 import { tcpstat } from "./tcp_stat";
 import { tcp_close, tcp_dropwithreset, tcp_rcvseqinit, tcp_sendseqinit } from "./tcp_subr";
-import { SCF_MSS, SCF_SACK, SCF_SCALE, SCF_TS, Syncache, syn_cache_lookup } from "./tcp_syncache";
+import { SCF_ECN, SCF_MSS, SCF_SACK, SCF_SCALE, SCF_TS, Syncache, syn_cache_lookup } from "./tcp_syncache";
 import { syn_cache_add, syn_cache_cookie, syn_cache_segment, syn_cache_senttime } from "./tcp_syncache_input";
 import { TCP_KEEPINIT_US, tcp_rexmt_arm, tcp_timer_arm } from "./tcp_timer";
 import * as v from "./tcp_var";
@@ -126,6 +127,7 @@ export function tcp_passive_open(lp: Tcpcb, sc: Syncache): Tcpcb {
   tp.t_state = v.TCPS_SYN_RECEIVED;
   tp.t_flags |= v.TF_PASSIVE;
   if (sc.sc_rxtshift != 0) tp.t_flags |= v.TF_SYNREXMT;
+  if ((sc.sc_flags & SCF_ECN) != 0) tcp_ecn_passive(tp);
   tcpstat.accepts++;
   // Only until the segment that is being processed establishes it.
   tcp_timer_arm(tp, v.TCPT_KEEP, TCP_KEEPINIT_US);

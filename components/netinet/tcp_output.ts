@@ -22,6 +22,7 @@ import { ip_output } from "./ip_output";
 import * as th from "./tcp";
 import { tcp_cc_idle } from "./tcp_cc";
 import { tcp_info_sent } from "./tcp_info";
+import { IPTOS_ECN_MASK, tcp_ecn_output, tcp_ecn_single } from "./tcp_ecn";
 import { tcp_ourmss, tcp_tsomax } from "./tcp_mtu";
 import { tcp_synoptions, tcp_tsoption } from "./tcp_options";
 import { tcp_pmtud_sent, tcp_probe_begin, tcp_probe_sent } from "./tcp_pmtud";
@@ -122,7 +123,7 @@ function tcp_sendlen(tp: Tcpcb, cc: u32, off: u32, wnd: u32): i32 {
   if (tp.t_state <= v.TCPS_SYN_RECEIVED && tp.snd_una == tp.iss) return 0;
   let len = <i32>(min(cc, wnd) - off);
   if (len <= 0) return 0;
-  const most = tcp_tsomax(tp);
+  const most = tcp_ecn_single(tp) ? tp.t_maxseg : tcp_tsomax(tp);
   if (<u32>len > most) len = <i32>most;
   if (<u32>len > tp.t_maxseg) {
     // A whole number of segments, so that the link's segmentation leaves no short one in the middle.
@@ -173,6 +174,11 @@ function tcp_output1(tp: Tcpcb, so: Socket): i32 {
 function tcp_idlecheck(tp: Tcpcb, so: Socket): void {
   if (so.so_snd.sb_cc == 0 || tcp_timer_isarmed(tp, v.TCPT_REXMT)) return;
   if (tp.t_state < v.TCPS_ESTABLISHED || tp.snd_max != tp.snd_una) return;
+  if (tp.snd_cwnd == 0) {
+    // RFC 3168 §6.1.2: a mark on a window of one segment: the next goes when the retransmission timer runs.
+    tcp_rexmt_arm(tp);
+    return;
+  }
   tp.t_rxtshift = 0;
   tcp_setpersist(tp);
 }
@@ -254,7 +260,8 @@ export function tcp_emit(tp: Tcpcb, so: Socket, off: u32, len: i32, flags: i32, 
   }
   // A bare ACK is <SEQ=SND.NXT> as it was before any retransmission, or the peer could not accept it.
   const bare = len == 0 && (flags & (th.TH_SYN | th.TH_FIN)) == 0;
-  tcp_puthdr(tp, p, bare ? tp.snd_max : tp.snd_nxt, flags, hlen, win);
+  const ecn = tcp_ecn_output(tp, flags, len);
+  tcp_puthdr(tp, p, bare ? tp.snd_max : tp.snd_nxt, flags | (ecn & ~IPTOS_ECN_MASK), hlen, win);
   const inp = tp.t_inpcb;
   tcp_setcsum(m, inp.inp_laddr, inp.inp_faddr, m.ph_len);
   tcp_sent(tp, len, flags);
@@ -265,7 +272,7 @@ export function tcp_emit(tp: Tcpcb, so: Socket, off: u32, len: i32, flags: i32, 
   tp.t_counted_rcv = tp.rcv_nxt;
   tp.t_flags &= ~(v.TF_ACKNOW | v.TF_DELACK);
   tcp_timer_disarm(tp, v.TCPT_DELACK);
-  const e = ip_output(m, inp, inp.inp_laddr, inp.inp_faddr, IPPROTO_TCP, inp.inp_ttl, inp.inp_tos, true);
+  const e = ip_output(m, inp, inp.inp_laddr, inp.inp_faddr, IPPROTO_TCP, inp.inp_ttl, (inp.inp_tos & ~IPTOS_ECN_MASK) | (ecn & IPTOS_ECN_MASK), true);
   if (e < 0) return tcp_outerror(tp, e);
   return 0;
 }

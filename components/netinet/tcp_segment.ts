@@ -18,6 +18,7 @@ import { in_pcblookup_wild } from "./in_pcb";
 import * as th from "./tcp";
 import { tcp_ack } from "./tcp_ack";
 import { tcp_acknow, tcp_challenge, tcp_outside_ack } from "./tcp_challenge";
+import { TE_ON, tcp_ecn_input } from "./tcp_ecn";
 import { tcp_indata } from "./tcp_input";
 import { TOF_TS, tcpopt } from "./tcp_options";
 import { tcp_output } from "./tcp_output";
@@ -46,6 +47,7 @@ export function tcp_segment_input(tp: Tcpcb): void {
   if ((seg.ti_flags & th.TH_ACKF) == 0) return;
   tcp_keepalive_touch(tp);
   if (!tcp_ack(tp)) return;
+  if ((tp.t_ecn & TE_ON) != 0) tcp_ecn_input(tp);
   tcp_segment_text(tp);
 }
 

@@ -28,6 +28,7 @@ import { tcp_cc_boot, tcp_cc_init } from "./tcp_cc";
 import { tcp_ccsel_boot } from "./tcp_ccsel";
 import { tcp_mslt_boot } from "./tcp_mslt";
 import { PATHINFO_N, Pathinfo, tcp_mtudisc } from "./tcp_pmtud";
+import { IPTOS_ECN_MASK, tcp_ecn_ackflags, tcp_ecn_boot } from "./tcp_ecn";
 import { tcp_options_boot, tcp_tsoption } from "./tcp_options";
 import { tcp_reass_flush } from "./tcp_reass";
 import { TCPTV_RTOINIT_US, tcp_ts_getticks } from "./tcp_rtt";
@@ -69,6 +70,7 @@ export function tcp_init(): i32 {
   tcp_ccsel_boot();
   tcp_mslt_boot();
   tcp_vtw_boot();
+  tcp_ecn_boot();
   return 0;
 }
 
@@ -233,13 +235,13 @@ export function tcp_respond(tp: Tcpcb, seq: u32, ack: u32, flags: i32): void {
   // What has been promised already, no more: this segment promises nothing.
   const promised = th.SEQ_GT(tp.rcv_adv, tp.rcv_nxt) ? tp.rcv_adv - tp.rcv_nxt : 0;
   const win = (flags & th.TH_RST) != 0 ? 0 : promised >> <u32>tp.rcv_scale;
-  tcp_header(m, inp.inp_lport, inp.inp_fport, seq, ack, flags, min(win, th.TCP_MAXWIN), optlen);
+  tcp_header(m, inp.inp_lport, inp.inp_fport, seq, ack, flags | tcp_ecn_ackflags(tp, flags), min(win, th.TCP_MAXWIN), optlen);
   tcp_setcsum(m, inp.inp_laddr, inp.inp_faddr, m.ph_len);
   tcpstat.sndtotal++;
   tp.t_segs_out++;
   if ((flags & th.TH_RST) != 0) tcpstat.sndrst++;
   else tcpstat.sndctrl++;
-  ip_output(m, inp, inp.inp_laddr, inp.inp_faddr, IPPROTO_TCP, inp.inp_ttl, inp.inp_tos, true);
+  ip_output(m, inp, inp.inp_laddr, inp.inp_faddr, IPPROTO_TCP, inp.inp_ttl, inp.inp_tos & ~IPTOS_ECN_MASK, true);
 }
 
 /**

@@ -15,6 +15,7 @@ import { getmicrouptime } from "../../kernel/kern/clock";
 import { soqroom } from "../../kernel/net/socket";
 import * as th from "./tcp";
 import { tcp_passive_open } from "./tcp_listen";
+import { tcp_ecn_asked } from "./tcp_ecn";
 import { TOF_MSS, TOF_SACKPERM, TOF_SCALE, TOF_TS, tcpopt } from "./tcp_options";
 import { tcp_segment_input } from "./tcp_segment";
 import { tcpstat } from "./tcp_stat";
@@ -60,8 +61,7 @@ function sc_options(sc: Syncache, lp: Tcpcb): void {
     sc.sc_tsrecent = to.to_tsval;
   }
   if ((to.to_flags & TOF_SACKPERM) != 0 && (lp.t_flags & v.TF_REQ_SACK) != 0) flags |= c.SCF_SACK;
-  const ecn = th.TH_ECE | th.TH_CWR;
-  if ((tcps.seg.ti_flags & ecn) == ecn) flags |= c.SCF_ECN;
+  if (tcp_ecn_asked()) flags |= c.SCF_ECN;
   sc.sc_flags = <u16>flags;
 }
 

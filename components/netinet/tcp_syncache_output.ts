@@ -16,12 +16,13 @@ import { Inpcb } from "./in_pcb";
 import { IP_HDRLEN } from "./ip";
 import { ip_output } from "./ip_output";
 import * as th from "./tcp";
+import { IPTOS_ECN_MASK } from "./tcp_ecn";
 import { tcp_ourmss_by } from "./tcp_mtu";
 import { tcp_synoptions, tcp_tsoption } from "./tcp_options";
 import { tcpstat } from "./tcp_stat";
 import { tcp_header, tcp_setcsum } from "./tcp_subr";
 import {
-  SCF_ACKED, SCF_COOKIE, SCF_SACK, SCF_SCALE, SCF_TS, Syncache, syn_cache_next, syn_cache_nextdue, syn_cache_remove, syn_cache_unwait,
+  SCF_ACKED, SCF_COOKIE, SCF_ECN, SCF_SACK, SCF_SCALE, SCF_TS, Syncache, syn_cache_next, syn_cache_nextdue, syn_cache_remove, syn_cache_unwait,
   syn_cache_wait, syncs,
 } from "./tcp_syncache";
 import { syncookie_tsval } from "./tcp_syncookie";
@@ -72,13 +73,14 @@ function sc_send(sc: Syncache, flags: i32): void {
   if ((flags & th.TH_RST) != 0) tcpstat.sndrst++;
   else tcpstat.sndctrl++;
   const linp = sc.sc_lp.t_inpcb;
-  ip_output(m, changetype<Inpcb>(0), sc.sc_laddr, sc.sc_faddr, IPPROTO_TCP, linp.inp_ttl, linp.inp_tos, true);
+  ip_output(m, changetype<Inpcb>(0), sc.sc_laddr, sc.sc_faddr, IPPROTO_TCP, linp.inp_ttl, linp.inp_tos & ~IPTOS_ECN_MASK, true);
 }
 
 /** The SYN,ACK (RFC 9293 §3.10.7.2). */
 export function syn_cache_respond(sc: Syncache): void {
   sc.sc_sent = <u32>getmicrouptime();
-  sc_send(sc, th.TH_SYN | th.TH_ACKF);
+  // RFC 3168 §6.1.1: ECE alone agrees to ECN.
+  sc_send(sc, th.TH_SYN | th.TH_ACKF | ((sc.sc_flags & SCF_ECN) != 0 ? th.TH_ECE : 0));
 }
 
 /** <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>: to what is not acceptable, and as a challenge (RFC 5961); limited for each entry. */

@@ -7,6 +7,7 @@ import { ECONNREFUSED } from "../../kernel/abi/errno";
 import { soisconnected } from "../../kernel/net/socket";
 import * as th from "./tcp";
 import { tcp_cc_established } from "./tcp_cc";
+import { tcp_ecn_syn } from "./tcp_ecn";
 import { TOF_TS, tcpopt } from "./tcp_options";
 import { tcp_output } from "./tcp_output";
 import { tcp_synopts } from "./tcp_listen";
@@ -40,6 +41,7 @@ export function tcp_synsent_input(tp: Tcpcb): void {
   if ((seg.ti_flags & th.TH_SYN) == 0) return;
   tcp_rcvseqinit(tp, seg.seg_seq);
   tcp_synopts(tp);
+  tcp_ecn_syn(tp);
   tcp_keepalive_touch(tp);
   tp.snd_wnd = seg.seg_wnd;
   tp.max_sndwnd = tp.snd_wnd;

@@ -17,6 +17,7 @@ import { getmicrouptime } from "../../kernel/kern/clock";
 import { TH_ACKF } from "./tcp";
 import { tcp_msl_fix } from "./tcp_mslt";
 import { tcp_mtu_blackhole } from "./tcp_pmtud";
+import { tcp_cc_release } from "./tcp_cc";
 import { tcp_output } from "./tcp_output";
 import { tcp_recovery_rto } from "./tcp_recovery";
 import { tcp_backoff_us, tcp_rto_synfallback } from "./tcp_rtt";
@@ -121,7 +122,8 @@ function tcp_timer_rexmt(arg: usize): void {
     return;
   }
   if (tp.snd_max == tp.snd_una && tp.t_state >= v.TCPS_ESTABLISHED) {
-    // Armed because there was no mbuf to send with.
+    // Armed because there was no mbuf to send with, or because of ECN.
+    tcp_cc_release(tp);
     tcp_output(tp);
     return;
   }

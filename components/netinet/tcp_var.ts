@@ -61,6 +61,9 @@ export class Tcpcb {
   cc_lastpipe: u32;
   cc_round: u32;
   cc_last_us: i64;
+  /** ECN: TE_* (tcp_ecn.ts); snd_max when the window was last reduced. */
+  t_ecn: u32;
+  ecn_recover: u32;
   /** CUBIC (tcp_cubic.ts): beginning of the epoch, 0 none; W_est with fraction; W_max; plateau; K; cwnd at the last event. */
   cub_epoch_us: i64;
   cub_west: u64;
@@ -293,6 +296,8 @@ export class TcpState {
   /** Congestion control: the algorithms' functions, and the one of new connections. */
   cc_algos: usize;
   cc_selected: i32;
+  ecn_enable: i32;
+  ecn_maxretries: i32;
   reass_maxqueue: i32;
   rstppslim: i32;
   minmss: i32;

@@ -1,5 +1,5 @@
 /**
- * A bad link, on purpose: loss, duplication, reordering, corruption, delay and a rate limit, seeded.
+ * A bad link, on purpose: loss, duplication, reordering, corruption, congestion marks, delay and a rate limit, seeded.
  *
  *      frame ─▶ lost? ─▶ duplicated? ─▶ a bit flipped? ─▶ rate (a queue) ─▶ delay + jitter, or held back ─▶
  *
@@ -17,7 +17,7 @@ import { seededEntropy } from '../determinism';
 import { ETHER_HDR_LEN, Frame } from './frame';
 import { FrameQueue } from './frameQueue';
 import type { Netdev, NetdevPort, ReceiveRing } from './netdev';
-import { wireFrames } from './offload';
+import { ETHERTYPE_IP, ETHERTYPE_IPV6, wireFrames } from './offload';
 import { InnerPort, Wrapper } from './wrapper';
 
 export interface Faults {
@@ -26,6 +26,8 @@ export interface Faults {
   duplicate?: number;
   reorder?: number;
   corrupt?: number;
+  /** Of an ECN-capable packet to be marked with congestion (RFC 3168 §5). */
+  ce?: number;
   /** Every frame takes this long, µs … */
   delayUs?: number;
   /** … and up to this much longer, evenly distributed, without changing the order. */
@@ -46,14 +48,39 @@ export interface FaultCounters {
   duplicated: number;
   reordered: number;
   corrupted: number;
+  marked: number;
   /** Dropped because a queue was full. */
   overflowed: number;
 }
 
+/** Set Congestion Experienced in an IPv4 or IPv6 packet that is ECN-capable and not marked yet: whether it was one. */
+function markCongestion(bytes: Uint8Array): boolean {
+  const ip = bytes.subarray(ETHER_HDR_LEN);
+  const type = bytes[12]! << 8 | bytes[13]!;
+  if (type === ETHERTYPE_IP && ip.length >= 20) {
+    const tos = ip[1]!;
+    if ((tos & 3) === 0 || (tos & 3) === 3) return false;
+    ip[1] = tos | 3;
+    // RFC 1624: the checksum follows the change of one word.
+    const sum = (~(ip[10]! << 8 | ip[11]!) & 0xffff) + (ip[1] - tos);
+    const checksum = ~((sum & 0xffff) + (sum >>> 16));
+    ip[10] = checksum >> 8 & 0xff;
+    ip[11] = checksum & 0xff;
+    return true;
+  }
+  if (type !== ETHERTYPE_IPV6 || ip.length < 40) return false;
+  const ecn = ip[1]! >> 4 & 3;
+  if (ecn === 0 || ecn === 3) return false;
+  ip[1] = ip[1]! | 0x30;
+  return true;
+}
+
 /** The faults of one direction. */
 class Line {
-  readonly counters: FaultCounters = { frames: 0, lost: 0, duplicated: 0, reordered: 0, corrupted: 0, overflowed: 0 };
+  readonly counters: FaultCounters = { frames: 0, lost: 0, duplicated: 0, reordered: 0, corrupted: 0, marked: 0, overflowed: 0 };
   private readonly random: { next(): number };
+  /** Marks have chances of their own, so that what else happens to a seed stays. */
+  private readonly marks: { next(): number };
   /** When the line is free, and when the last frame in order arrives: µs, monotonic. */
   private freeUs = 0;
   private lastUs = 0;
@@ -61,6 +88,7 @@ class Line {
 
   constructor(private readonly faults: Faults, direction: string, private readonly out: (frame: Frame) => void) {
     this.random = seededEntropy(`${faults.seed ?? 1}/${direction}`);
+    this.marks = seededEntropy(`${faults.seed ?? 1}/${direction}/ce`);
   }
 
   /** Take one frame as a wire has it; `bytes` becomes the line's own. */
@@ -78,6 +106,7 @@ class Line {
       counters.lost++;
       return;
     }
+    if (this.marks.next() < (faults.ce ?? 0) * 0x100000000 && markCongestion(bytes)) counters.marked++;
     if (flipped && bytes.length > ETHER_HDR_LEN) {
       counters.corrupted++;
       const at = ETHER_HDR_LEN + (bit >>> 3) % (bytes.length - ETHER_HDR_LEN);
@@ -127,7 +156,7 @@ export class FaultyNetdev extends Wrapper {
 
   constructor(inner: Netdev, faults: Faults) {
     super(inner);
-    for (const key of ['loss', 'duplicate', 'reorder', 'corrupt'] as const) {
+    for (const key of ['loss', 'duplicate', 'reorder', 'corrupt', 'ce'] as const) {
       const value = faults[key] ?? 0;
       if (!(value >= 0 && value <= 1)) throw new RangeError(`fault: ${key} ${value} is not a probability from 0 to 1`);
     }

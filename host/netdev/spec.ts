@@ -7,7 +7,7 @@
  *      virt0,virtif,qemu=/run/passt.sock        a stream socket: path, or HOST:PORT
  *      virt0,virtif,replay=in.pcap[,pace=fast]  frames of a file
  *      … ,mac=b2:0a:00:00:00:01 ,mtu=9000 ,offload=off ,spin=50us ,io=helper         of the device
- *      … ,loss=5% ,dup=2% ,reorder=5% ,corrupt=1% ,delay=10ms ,jitter=1ms ,rate=10Mbit ,seed=7
+ *      … ,loss=5% ,dup=2% ,reorder=5% ,corrupt=1% ,ce=1% ,delay=10ms ,jitter=1ms ,rate=10Mbit ,seed=7
  *      … ,pcap=out.pcap                         what passes, as the image sees it
  *
  * Everything is checked before anything is opened, and every error is one line that quotes the word.
@@ -34,7 +34,7 @@ export interface InterfaceSpec {
 type Words = Map<string, string>;
 
 const BACKENDS = ['tap', 'hub', 'shm', 'qemu', 'replay'] as const;
-const FAULTS = ['loss', 'dup', 'reorder', 'corrupt', 'delay', 'jitter', 'hold', 'rate', 'seed'] as const;
+const FAULTS = ['loss', 'dup', 'reorder', 'corrupt', 'ce', 'delay', 'jitter', 'hold', 'rate', 'seed'] as const;
 const OPTIONS = ['mac', 'mtu', 'offload', 'spin', 'io', 'pace', 'pcap'] as const;
 const KEYS: readonly string[] = [...BACKENDS, ...FAULTS, ...OPTIONS];
 /** Options that not every device has. */
@@ -77,11 +77,11 @@ function choice<T extends string>(key: string, text: string, values: readonly T[
 /** The faults asked for, or null. */
 function faultsOf(words: Words): Faults | null {
   if (!FAULTS.some((key) => key !== 'seed' && words.has(key))) {
-    if (words.has('seed')) throw bad('seed', 'a fault beside it (loss, dup, reorder, corrupt, delay …)');
+    if (words.has('seed')) throw bad('seed', 'a fault beside it (loss, dup, reorder, corrupt, ce, delay …)');
     return null;
   }
   const faults: Faults = {};
-  const names = { loss: 'loss', dup: 'duplicate', reorder: 'reorder', corrupt: 'corrupt' } as const;
+  const names = { loss: 'loss', dup: 'duplicate', reorder: 'reorder', corrupt: 'corrupt', ce: 'ce' } as const;
   for (const [key, name] of Object.entries(names)) if (words.has(key)) faults[name] = probability(key, words.get(key)!);
   const times = { delay: 'delayUs', jitter: 'jitterUs', hold: 'holdUs' } as const;
   for (const [key, name] of Object.entries(times)) if (words.has(key)) faults[name] = quantity(key, words.get(key)!, TIME_UNITS, '10ms');

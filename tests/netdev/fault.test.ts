@@ -5,8 +5,9 @@ import { systemClock, virtualClock } from '../../host/determinism';
 import { fault, type Faults, type FaultyNetdev } from '../../host/netdev/fault';
 import { Frame, VNET_GSO_TCPV4 } from '../../host/netdev/frame';
 import { Hub } from '../../host/netdev/hub';
+import { wireFrames } from '../../host/netdev/offload';
 import { timersOf } from '../../host/netdev/timers';
-import { dissect, ether, MAC_A, MAC_B, pattern, tcpFrame } from './frames';
+import { dissect, ether, folded, MAC_A, MAC_B, pattern, tcpFrame } from './frames';
 import { TestPort } from './port';
 
 interface Line { dev: FaultyNetdev; near: TestPort; far: TestPort; back: (frame: Frame) => void; sent: (n: number) => void; arrived: () => number[] }
@@ -37,7 +38,7 @@ describe('fault', () => {
     const { dev, sent, arrived } = line({});
     sent(1000);
     assert.deepEqual(arrived(), order(1000));
-    assert.deepEqual(dev.counters.outgoing, { frames: 1000, lost: 0, duplicated: 0, reordered: 0, corrupted: 0, overflowed: 0 });
+    assert.deepEqual(dev.counters.outgoing, { frames: 1000, lost: 0, duplicated: 0, reordered: 0, corrupted: 0, marked: 0, overflowed: 0 });
   });
 
   it('loses, duplicates and corrupts about as much as asked, in either direction', () => {
@@ -55,6 +56,31 @@ describe('fault', () => {
     assert.equal(arrived().length, 10_000 - outgoing.lost + outgoing.duplicated);
     const damaged = near.take().map((b) => b.reduce((bits, byte, i) => bits + ones(byte ^ clean[i]!), 0));
     assert.ok(damaged.every((bits) => bits <= 1), 'one bit of a frame');
+  });
+
+  it('marks about as many ECN-capable packets as asked, checksum and all, and no others', () => {
+    for (const six of [false, true]) {
+      const { dev, far } = line({ ce: 0.1 });
+      const wire = (ecn: number): Buffer => {
+        const [plain] = wireFrames(tcpFrame({ six, payload: pattern(100) }));
+        const bytes = Buffer.from(plain!);
+        if (six) bytes[15] = bytes[15]! | ecn << 4;
+        else {
+          bytes[15] = bytes[15]! | ecn;
+          bytes.writeUInt16BE(0, 24);
+          bytes.writeUInt16BE(~folded(bytes.subarray(14, 34)) & 0xffff, 24);
+        }
+        return bytes;
+      };
+      const ecnOf = (bytes: Uint8Array): number => (six ? bytes[15]! >> 4 : bytes[15]!) & 3;
+      for (let i = 0; i < 3000; i++) for (const ecn of [0, 1, 2]) dev.send(Frame.of(wire(ecn)));
+      const seen = far.take();
+      const counts = [0, 1, 2, 3].map((ecn) => seen.filter((bytes) => ecnOf(bytes) === ecn).length);
+      assert.equal(counts[0], 3000);
+      assert.equal(counts[3], dev.counters.outgoing.marked);
+      assert.ok(Math.abs(counts[3]! - 600) < 90, `marked ${counts[3]}`);
+      for (const bytes of seen) dissect(bytes);
+    }
   });
 
   it('is the same again with the same seed, and another with another', () => {
