@@ -45,13 +45,13 @@ import { tcp_canceltimers, tcp_timers_init } from "./tcp_timer";
 import { tcp_tw_recycle, tcp_tw_remove } from "./tcp_timewait";
 import * as v from "./tcp_var";
 import { tcp_vtw_boot } from "./tcp_vtw";
-import { TcpState, Tcpcb, Tcpseg, tcp_setstate, tcps } from "./tcp_var";
+import { TCPCB_SIZE, TcpState, Tcpcb, Tcpseg, tcp_setstate, tcps } from "./tcp_var";
 
 /** NET phase: pools, tables, tunables. */
 export function tcp_init(): i32 {
   const s = changetype<TcpState>(kmem_alloc(offsetof<TcpState>(), 64, "tcp"));
   tcp_setstate(s);
-  s.tcb_pool = pool_init("tcpcb", <u32>offsetof<Tcpcb>(), NETINET_MAXTCPCB, 64);
+  s.tcb_pool = pool_init("tcpcb", <u32>TCPCB_SIZE, NETINET_MAXTCPCB, 64);
   s.info = in_pcbinfo_create(NETINET_MAXTCPCB, IPPROTO_TCP, "tcp_inpcb");
   s.secret = kmem_alloc(32, 16, "tcp");
   cprng_strong(s.secret, 32);

@@ -229,33 +229,6 @@ export class Tcpcb {
 
   /** TCP_DEFER_ACCEPT of a listener: SYN,ACK timeouts in which an ACK without data is not enough, 0 none. */
   t_defer: i32;
-
-  /** TCPT_*: NTIMERS callouts follow (tcp_timer.ts). */
-  t_timer0: u64;
-  t_timer1: u64;
-  t_timer2: u64;
-  t_timer3: u64;
-  t_timer4: u64;
-  t_timer5: u64;
-  t_timer6: u64;
-  t_timer7: u64;
-  t_timer8: u64;
-  t_timer9: u64;
-  t_timer10: u64;
-  t_timer11: u64;
-  t_timer12: u64;
-  t_timer13: u64;
-  t_timer14: u64;
-  t_timer15: u64;
-  t_timer16: u64;
-  t_timer17: u64;
-  t_timer18: u64;
-  t_timer19: u64;
-  t_timer20: u64;
-  t_timer21: u64;
-  t_timer22: u64;
-  t_timer23: u64;
-  t_timer24: u64;
 }
 
 /** TCP's own state: pools, tables, tunables; counters are in tcp_stat.ts. */
@@ -366,7 +339,7 @@ export function tcp_inflight(tp: Tcpcb): u32 {
   return tp.snd_max - tp.snd_una;
 }
 
-// Timers: callouts embedded behind t_timer0.
+// Timers: TCPT_NTIMERS callouts behind the fields of a control block (tcp_timer.ts).
 export const TCPT_REXMT: i32 = 0;
 export const TCPT_DELACK: i32 = 1;
 export const TCPT_KEEP: i32 = 2;
@@ -374,6 +347,10 @@ export const TCPT_2MSL: i32 = 3;
 export const TCPT_RACK: i32 = 4;
 export const TCPT_NTIMERS: i32 = 5;
 
+const TCPCB_FIELDS: usize = (offsetof<Tcpcb>() + 7) & ~7;
+/** Bytes of a control block, its timers included. */
+export const TCPCB_SIZE: usize = TCPCB_FIELDS + <usize>TCPT_NTIMERS * CALLOUT_SIZE;
+
 export function tcp_callout(tp: Tcpcb, timer: i32): Callout {
-  return changetype<Callout>(changetype<usize>(tp) + offsetof<Tcpcb>("t_timer0") + <usize>timer * CALLOUT_SIZE);
+  return changetype<Callout>(changetype<usize>(tp) + TCPCB_FIELDS + <usize>timer * CALLOUT_SIZE);
 }
