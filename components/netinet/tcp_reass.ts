@@ -5,13 +5,15 @@
  *         │ hole │ [seq, seq+len) │    hole    │ [seq, seq+len) FIN │      ph_priv0 = seq, ph_priv1 = flags
  *
  * Segments do not overlap: what is already held is trimmed off the newcomer, so no byte is kept twice
- * and the first copy wins (a later, different one cannot replace it). The queue is bounded by the
- * receive window and by net.inet.tcp.reass.maxqueuelen pieces; adjacent pieces that fit are joined, so
- * that tiny segments cannot hold a cluster each (the lesson of SegmentSmack, CVE-2018-5390). The search
- * begins at the end, where the next one nearly always belongs.
+ * and the first copy wins (a later, different one cannot replace it).
+ *
+ * Bounds (the lesson of SegmentSmack, CVE-2018-5390): bytes by the receive window; pieces by
+ * net.inet.tcp.reass.maxqueuelen a connection, which bounds the work for a segment, and .maxtotal in all.
+ * Adjacent pieces that fit are joined; a short one does not hold a cluster, it is copied into an mbuf.
+ * The search looks at the end first, where the next one nearly always belongs.
  */
-import { MNULL, Mbuf, m_freem, m_scarce, m_trailingspace } from "../../kernel/net/mbuf";
-import { m_adj, m_last } from "../../kernel/net/mbuf2";
+import { EXT_NONE, MHLEN, MNULL, Mbuf, m_freem, m_gethdr, m_scarce, m_trailingspace } from "../../kernel/net/mbuf";
+import { m_adj, m_copydata, m_last } from "../../kernel/net/mbuf2";
 import { SS_CANTRCVMORE, Socket } from "../../kernel/net/socket";
 import { sbappendstream } from "../../kernel/net/sockbuf";
 import { SEQ_GEQ, SEQ_GT, SEQ_LT, SEQ_MIN, TH_FIN } from "./tcp";
@@ -23,6 +25,13 @@ function seg_end(m: Mbuf): u32 {
   return m.ph_priv0 + <u32>m.ph_len;
 }
 
+/** `n` pieces more or fewer are held for `tp`. */
+function reass_count(tp: Tcpcb, n: i32): void {
+  tp.t_segq_len += n;
+  tcps.reass_total += n;
+  assert(tp.t_segq_len >= 0 && tcps.reass_total >= 0, "tcp_reass: count");
+}
+
 /** Forget everything queued. */
 export function tcp_reass_flush(tp: Tcpcb): void {
   while (tp.t_segq) {
@@ -30,13 +39,16 @@ export function tcp_reass_flush(tp: Tcpcb): void {
     tp.t_segq = m.m_nextpkt;
     m_freem(m);
   }
-  tp.t_segq_len = 0;
+  reass_count(tp, -tp.t_segq_len);
+  tp.t_segq_last = MNULL;
   tp.t_segq_bytes = 0;
   tp.t_nsackblk = 0;
 }
 
 /** The last queued segment that begins at or before `seq`; null if there is none. */
 function reass_before(tp: Tcpcb, seq: u32): Mbuf {
+  const last = tp.t_segq_last;
+  if (last && SEQ_GEQ(seq, last.ph_priv0)) return last;
   let prev = MNULL;
   for (let q = tp.t_segq; q && SEQ_GEQ(seq, q.ph_priv0); q = q.m_nextpkt) prev = q;
   return prev;
@@ -62,8 +74,9 @@ function reass_trim_after(tp: Tcpcb, m: Mbuf, prev: Mbuf): void {
       m_adj(m, <i32>(seg_end(q) - seg_end(m)));
       m.ph_priv1 |= TH_FIN;
     }
-    tp.t_segq_len--;
+    reass_count(tp, -1);
     tp.t_segq_bytes -= <u32>q.ph_len;
+    if (tp.t_segq_last == q) tp.t_segq_last = prev;
     if (prev) prev.m_nextpkt = next;
     else tp.t_segq = next;
     m_freem(q);
@@ -83,6 +96,35 @@ function reass_join(tp: Tcpcb, prev: Mbuf, m: Mbuf): bool {
   tp.t_segq_bytes += <u32>m.m_len;
   m_freem(m);
   return true;
+}
+
+/** `m`, or a copy of it that holds no cluster if it is short. */
+function reass_compact(m: Mbuf): Mbuf {
+  if (m.m_exttype == EXT_NONE || m.m_next || m.ph_len > MHLEN) return m;
+  const n = m_gethdr();
+  if (!n) return m;
+  m_copydata(m, 0, m.ph_len, n.m_data);
+  n.m_len = m.ph_len;
+  n.ph_len = m.ph_len;
+  n.ph_priv0 = m.ph_priv0;
+  n.ph_priv1 = m.ph_priv1;
+  m_freem(m);
+  return n;
+}
+
+/** What comes next is always taken: it is what makes room. When memory is scarce only that is kept. */
+function reass_full(tp: Tcpcb, seq: u32): bool {
+  return seq != tp.rcv_nxt && (tp.t_segq_len >= tcps.reass_maxqueue || tcps.reass_total >= tcps.reass_maxtotal || m_scarce());
+}
+
+/** Put `m` behind `prev` (null: first). */
+function reass_insert(tp: Tcpcb, prev: Mbuf, m: Mbuf): void {
+  reass_count(tp, 1);
+  tp.t_segq_bytes += <u32>m.ph_len;
+  m.m_nextpkt = prev ? prev.m_nextpkt : tp.t_segq;
+  if (!m.m_nextpkt) tp.t_segq_last = m;
+  if (prev) prev.m_nextpkt = m;
+  else tp.t_segq = m;
 }
 
 /**
@@ -129,18 +171,13 @@ export function tcp_reass(tp: Tcpcb, m: Mbuf, seq: u32, flags: i32): void {
     tcp_sack_rcv(tp, seq, last);
     return;
   }
-  // What comes next is always taken: it is what makes room. When memory is scarce only that is kept.
-  if (seq != tp.rcv_nxt && (tp.t_segq_len >= tcps.reass_maxqueue || m_scarce())) {
+  if (reass_full(tp, seq)) {
     tcpstat.rcvoodrop++;
     m_freem(m);
     return;
   }
   tcp_sack_rcv(tp, seq, last);
-  tp.t_segq_len++;
-  tp.t_segq_bytes += <u32>m.ph_len;
-  m.m_nextpkt = prev ? prev.m_nextpkt : tp.t_segq;
-  if (prev) prev.m_nextpkt = m;
-  else tp.t_segq = m;
+  reass_insert(tp, prev, reass_compact(m));
 }
 
 /** Hand over what is now in order: advances rcv_nxt. TH_FIN if the peer's FIN is reached, else 0. */
@@ -151,7 +188,8 @@ export function tcp_reass_present(tp: Tcpcb, so: Socket): i32 {
     const len = <u32>m.ph_len;
     const flags = m.ph_priv1;
     tp.t_segq = m.m_nextpkt;
-    tp.t_segq_len--;
+    if (!tp.t_segq) tp.t_segq_last = MNULL;
+    reass_count(tp, -1);
     tp.t_segq_bytes -= len;
     m.m_nextpkt = MNULL;
     const end = seg_end(m);

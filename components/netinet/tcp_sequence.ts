@@ -120,8 +120,8 @@ function tcp_trim_left(tp: Tcpcb, before: i32): bool {
     if (tcp_outside_allowed(tp, seg.ti_len + (fin ? 1 : 0))) tp.t_flags |= v.TF_ACKNOW;
     seg.ti_flags &= ~(th.TH_FIN | th.TH_URG);
     before = seg.ti_len;
-    // Not up to rcv_nxt: it stays older than what set the window (SND.WL1).
-    seg.seg_seq += before;
+    // Not up to rcv_nxt: it is older than what set the window (SND.WL1), and must not set it.
+    seg.seg_seq = th.SEQ_MIN(seg.seg_seq + before, tp.snd_wl1 - 1);
   } else {
     tcpstat.rcvpartduppack++;
     tcpstat.rcvpartdupbyte += <u64>before;

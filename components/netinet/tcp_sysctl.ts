@@ -7,13 +7,14 @@
  *      mslt.*, msl_us     how long TIME-WAIT lasts: tcp_mslt.ts     vtw.*   vestiges: tcp_vtw.ts
  *      finwait2_us        an orphaned FIN-WAIT-2               rstppslim resets/s, -1 any
  *      timewait           connections in TIME-WAIT; timewait_recycled of them gave way to new ones
- *      reass.maxqueuelen  out-of-order pieces a connection
+ *      reass.maxqueuelen, reass.maxtotal   out-of-order pieces a connection, and of all (reass.total: now)
  *      mtu_probing 0/1/2  search for the path's MTU: never, after it was lowered, always
  *      mtu_raise s        until the search begins again (RFC 8899: 600)
  *      rfc1337 0/1        resets do not end TIME-WAIT
  *      challengeack_limit, challengeack_us   challenge ACKs a connection and period, about; -1 any
  *      invalid_ratelimit ms   between answers of a connection to invalid segments without data, 0 any
  */
+import { NET_NMBUFS } from "rump/tunables";
 import { CTLFLAG_RW } from "../../kernel/abi/rump";
 import { sysctl_int, sysctl_quad } from "../../kernel/kern/sysctl";
 import { TcpState, tcps } from "./tcp_var";
@@ -37,6 +38,7 @@ export function tcp_sysctl_boot(): void {
   s.finwait2_us = 60000000;
   s.rstppslim = 200;
   s.reass_maxqueue = 512;
+  s.reass_maxtotal = NET_NMBUFS >> 2;
   s.mtu_probing = 1;
   s.mtu_raise = 600;
   s.rfc1337 = 1;
@@ -65,6 +67,8 @@ export function tcp_sysctl_boot(): void {
   sysctl_int("net.inet.tcp.challengeack_limit", at + offsetof<TcpState>("challenge_limit"), CTLFLAG_RW, -1, 1000000);
   sysctl_int("net.inet.tcp.challengeack_us", at + offsetof<TcpState>("challenge_us"), CTLFLAG_RW, 1000, 600000000);
   sysctl_int("net.inet.tcp.invalid_ratelimit", at + offsetof<TcpState>("invalid_ratelimit"), CTLFLAG_RW, 0, 60000);
+  sysctl_int("net.inet.tcp.reass.maxtotal", at + offsetof<TcpState>("reass_maxtotal"), CTLFLAG_RW, 1, 1 << 24);
+  sysctl_int("net.inet.tcp.reass.total", at + offsetof<TcpState>("reass_total"), 0);
   sysctl_int("net.inet.tcp.timewait", at + offsetof<TcpState>("tw_count"), 0);
   sysctl_quad("net.inet.tcp.timewait_recycled", at + offsetof<TcpState>("tw_recycled"), 0);
 }

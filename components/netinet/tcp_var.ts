@@ -113,8 +113,9 @@ export class Tcpcb {
   t_rcvtime_us: i64;
   t_lastsend_us: i64;
 
-  /** Out of order segments, by m_nextpkt, in sequence; their number and bytes. */
+  /** Out of order segments, by m_nextpkt, in sequence, and the last; their number and bytes. */
   t_segq: Mbuf;
+  t_segq_last: Mbuf;
   t_segq_len: i32;
   t_segq_bytes: u32;
 
@@ -241,9 +242,8 @@ export class TcpState {
   info: Inpcbinfo;
   /** Secret of the initial sequence numbers and timestamp offsets (RFC 6528). */
   secret: usize;
-  /** What is known of paths (tcp_pmtud.ts). */
+  /** What is known of paths (tcp_pmtud.ts); where TCP_INFO is put together. */
   pathinfo: usize;
-  /** Where TCP_INFO is put together. */
   info_buf: usize;
   /** sysctl net.inet.tcp.*: see tcp_sysctl.ts for units. */
   rfc1323: i32;
@@ -271,13 +271,15 @@ export class TcpState {
   cc_selected: i32;
   ecn_enable: i32;
   ecn_maxretries: i32;
+  /** Out-of-order pieces that a connection may hold, that all may, that they do. */
   reass_maxqueue: i32;
+  reass_maxtotal: i32;
+  reass_total: i32;
   rstppslim: i32;
   minmss: i32;
-  /** tcp_pmtud.ts: whether it searches; seconds until it searches again. */
+  /** tcp_pmtud.ts: whether, and seconds until, it searches. RFC 1337: resets do not end TIME-WAIT. Limits of tcp_challenge.ts. */
   mtu_probing: i32;
   mtu_raise: i32;
-  /** RFC 1337: resets do not end TIME-WAIT. Limits of tcp_challenge.ts. */
   rfc1337: i32;
   challenge_limit: i32;
   challenge_us: i32;
