@@ -108,7 +108,7 @@ export function icmp_input(m0: Mbuf, hlen: i32): void {
       icmp_redirect(m, hlen, code);
       break;
     case ICMP_SOURCEQUENCH:
-      // RFC 6633: ignored.
+      // RFC 9293 §3.9.2.2 MUST-55, RFC 6633: ignored.
       icmpstat.inquench++;
       break;
     default:

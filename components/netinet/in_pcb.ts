@@ -268,7 +268,10 @@ export function in_pcblookup_wild(info: Inpcbinfo, laddr: u32, lport: u32, flow:
   return best;
 }
 
-/** May `inp`'s socket bind `laddr`:`lport` beside those who have it? 0 or -EADDRINUSE. */
+/**
+ * May `inp`'s socket bind `laddr`:`lport` beside those who have it? 0 or -EADDRINUSE. RFC 9293 §3.9.1.1 MUST-42: a
+ * port may be listened to at several addresses; RFC 9293 §3.9.1.1 MUST-41: what exists is not affected.
+ */
 export function in_pcbconflict(inp: Inpcb, laddr: u32, lport: u32): i32 {
   const info = inp.inp_info;
   const opts = inp.inp_so.so_options;

@@ -86,6 +86,8 @@ export function in_pcbconnect(inp: Inpcb, sa: usize): i32 {
   if (fport == 0) return -EADDRNOTAVAIL;
   // RFC 1122 §3.2.1.3: "this host" as a destination is ourselves.
   if (faddr == 0) faddr = 0x0100007f;
+  // RFC 9293 §3.9.1.1 MUST-43: the address that the user has bound; else RFC 9293 §3.9.1.1 MUST-44: IP is asked;
+  // RFC 9293 §3.9.1.1 MUST-45: it is the connection's from then on.
   let laddr = inp.inp_laddr;
   if (laddr == 0) {
     const e = in_selectsrc(inp, faddr, scratch);

@@ -26,6 +26,14 @@ export function in_pcbroute(inp: Inpcb, dst: u32): Rtentry {
   return rt;
 }
 
+/**
+ * RFC 9293 §3.8.3 MUST-20: advice to IP that the peer does not answer by the way it is reached now (R1): the next
+ * packet asks the table anew, which may know another.
+ */
+export function in_losing(inp: Inpcb): void {
+  inp.inp_ro_rt = 0;
+}
+
 /** Largest packet that `rt` takes: the path's MTU if it is known to be smaller than the link's. */
 export function in_rtmtu(rt: Rtentry): i32 {
   const mtu = rt.rt_ifp.if_mtu;

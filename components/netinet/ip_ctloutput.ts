@@ -45,8 +45,9 @@ function opt_set(inp: Inpcb, opt: i32, val: i32): i32 {
   if (val < 0 || val > 255) return -EINVAL;
   if (opt == IP_TTL) {
     if (val == 0) return -EINVAL;
+    // RFC 9293 §3.9.2 MUST-49.
     inp.inp_ttl = <u8>val;
-  } else if (opt == IP_TOS) inp.inp_tos = <u8>val;
+  } else if (opt == IP_TOS) inp.inp_tos = <u8>val; // RFC 9293 §3.9.1.9 MUST-48
   else if (opt == IP_MINTTL) inp.inp_minttl = <u8>val;
   else if (opt == IP_PORTRANGE) {
     if (val > 2) return -EINVAL;

@@ -44,6 +44,7 @@ function tcp_parse(m0: Mbuf, iphlen: i32): Mbuf {
     m_freem(m0);
     return changetype<Mbuf>(0);
   }
+  // RFC 9293 §3.9.2.1 MUST-50: IP options are IP's; TCP looks behind them.
   let m = m_pullup(m0, iphlen + th.TCP_HDRLEN);
   if (!m) return m;
   const tlen = m.ph_len - iphlen;
@@ -75,6 +76,7 @@ function tcp_parse(m0: Mbuf, iphlen: i32): Mbuf {
   seg.seg_seq = bswap<u32>(load<u32>(p, th.TH_SEQ));
   seg.seg_ack = bswap<u32>(load<u32>(p, th.TH_ACK));
   seg.ti_flags = load<u8>(p, th.TH_FLAGS);
+  // RFC 9293 §3.1 MUST-1: the window is an unsigned number.
   seg.seg_wnd_raw = <u32>bswap<u16>(load<u16>(p, th.TH_WIN));
   seg.seg_up = <u32>bswap<u16>(load<u16>(p, th.TH_URP));
   seg.ti_len = tlen - hlen;
@@ -188,7 +190,10 @@ export function tcp_indata(tp: Tcpcb, so: Socket): void {
   sorwakeup(so);
 }
 
-/** RFC 9293 §3.8.6.3 (MUST-58, MUST-59, SHLD-18): every second full segment at once, else within delack. */
+/**
+ * RFC 9293 §3.8.6.3 SHLD-18: every second full segment at once, else within delack, RFC 9293 §3.8.6.3 MUST-40:
+ * half a second at most (the sysctl's limit). So ACKs are aggregated, RFC 9293 §3.10.7.4 MUST-58.
+ */
 export function tcp_oweack(tp: Tcpcb): void {
   const seg = tcps.seg;
   const two = <u32>seg.ti_len > tp.t_maxseg || tp.rcv_nxt - tp.last_ack_sent >= tp.t_maxseg << 1;

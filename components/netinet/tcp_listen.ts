@@ -62,6 +62,7 @@ export function tcp_listen_input(lp: Tcpcb): void {
   }
   if ((seg.ti_flags & th.TH_SYN) == 0) return;
   // SYN and FIN together make no sense; a broadcast address or our own pair (LAND) can be no peer.
+  // RFC 9293 §3.9.2.3 MUST-63 (IP has dropped multicast sources), RFC 9293 §3.9.2.3 MUST-57.
   if ((seg.ti_flags & th.TH_FIN) != 0 || seg.src == 0 || in_ifbroadcast(seg.src) || in_ifbroadcast(seg.dst) ||
       (seg.src == seg.dst && seg.sport == seg.dport)) {
     tcpstat.badsyn++;

@@ -3,7 +3,7 @@
  *
  *      t_maxseg = min(peer's MSS, path MTU - 40, user's limit) - options in every segment
  *
- * RFC 9293 §3.7.1 (MUST-14 to 16, MUST-67), RFC 6691 (the MSS option does not count options). How the
+ * RFC 9293 §3.7.1 (MUST-14, MUST-15, MUST-16, MUST-67), RFC 6691 (the MSS option does not count options). How the
  * MTU of the path is found is in tcp_pmtud.ts. A peer's MSS is taken for no less than net.inet.tcp.minmss:
  * a tiny one would cost a packet for every few bytes (CVE-2019-11479).
  */
@@ -29,7 +29,7 @@ export function tcp_pathmtu(tp: Tcpcb): i32 {
 
 /**
  * What we announce on route `rt` (may be null), the user's limit being `usermss` (0 none): what our interface can
- * take, less 40 (RFC 9293 §3.7.1 SHLD-6).
+ * take, less 40: fixed headers, RFC 9293 §3.7.1 MUST-67 (and SHLD-6).
  */
 export function tcp_ourmss_by(rt: Rtentry, usermss: u32): u32 {
   const mss = <u32>((rt ? rt.rt_ifp.if_mtu : 576) - HDRS);

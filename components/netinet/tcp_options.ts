@@ -3,9 +3,10 @@
  *
  *      kind EOL 0, NOP 1: one byte       others: | kind | length | data … |     (RFC 9293 §3.2)
  *
- * RFC 9293 §3.1 MUST-4, MUST-5: end, no-operation and maximum segment size, in any segment. MUST-6: an
- * unknown option is skipped by its length. MUST-7: an illegal length (0, 1, beyond the header) ends
- * the parsing; what was understood so far counts, the segment is kept. Window scale RFC 7323 §2,
+ * RFC 9293 §3.2 MUST-4, RFC 9293 §3.2 MUST-5: end, no-operation and maximum segment size, in any segment.
+ * RFC 9293 §3.2 MUST-6: an unknown option is skipped by its length, which all but those two have, ours too
+ * (RFC 9293 §3.2 MUST-68). RFC 9293 §3.2 MUST-7: an illegal length (0, 1, beyond the header) ends the
+ * parsing; what was understood so far counts, the segment is kept. Window scale RFC 7323 §2,
  * timestamps RFC 7323 §3, SACK RFC 2018.
  */
 import { kmem_alloc } from "../../kernel/kern/kmem";
@@ -49,6 +50,7 @@ export function tcp_dooptions(p: usize, len: i32, syn: bool): void {
     return;
   }
   while (len > 0) {
+    // RFC 9293 §3.1 MUST-64: wherever it begins; the machine loads from any address.
     const kind = <i32>load<u8>(p);
     if (kind == th.TCPOPT_EOL) return;
     if (kind == th.TCPOPT_NOP) {
@@ -87,7 +89,11 @@ function tcp_option(kind: i32, p: usize, olen: i32, syn: bool): void {
   }
 }
 
-/** Write the options of a SYN at `p`: MSS always, the rest as asked. Bytes written, a multiple of 4. */
+/**
+ * Write the options of a SYN at `p`: MSS always (RFC 9293 §3.7.1 MUST-14), and nowhere else (RFC 9293 §3.2 MUST-65),
+ * the rest as asked. Bytes written, a multiple of 4: filled up with NOPs, so there is no padding but zeros
+ * (RFC 9293 §3.1 MUST-69: none at all).
+ */
 export function tcp_synoptions(p: usize, mss: u32, scale: i32, sack: bool, ts: bool, tsval: u32, tsecr: u32): i32 {
   store<u16>(p, 0x0402);
   store<u16>(p, bswap<u16>(<u16>mss), 2);

@@ -59,7 +59,7 @@ function tcp_mustsend(tp: Tcpcb, flags: i32): bool {
   return th.SEQ_GT(tp.snd_up, tp.snd_una) && tp.snd_up != tp.snd_up_told;
 }
 
-/** RFC 9293 §3.8.6.2.1 SHLD-31 and §3.7.4 (Nagle): may `len` bytes at offset `off` go now? */
+/** RFC 9293 §3.8.6.2.1 MUST-38 (silly windows) and RFC 9293 §3.7.4 MUST-17 (Nagle, unless TCP_NODELAY): may `len` bytes at offset `off` go now? */
 function tcp_dosegment(tp: Tcpcb, so: Socket, len: i32, off: u32): bool {
   if (<u32>len >= tp.t_maxseg) return true;
   const all = off + <u32>len == so.so_snd.sb_cc;
@@ -74,7 +74,7 @@ function tcp_dosegment(tp: Tcpcb, so: Socket, len: i32, off: u32): bool {
 }
 
 /**
- * RFC 9293 §3.8.6.2.2 SHLD-32: is a window update worth a segment? When the right edge would move by two
+ * RFC 9293 §3.8.6.2.2 MUST-39: is a window update worth a segment? When the right edge would move by two
  * segments or half the buffer.
  */
 function tcp_wndupdate(tp: Tcpcb, so: Socket, win: u32): bool {
@@ -246,7 +246,7 @@ export function tcp_emit(tp: Tcpcb, so: Socket, off: u32, len: i32, flags: i32, 
   m.m_len = hlen;
   m.ph_len = hlen;
   if (len > 0) {
-    // RFC 9293 §3.9.1.2: PUSH when the buffer is emptied by this segment.
+    // RFC 9293 §3.9.1.2 MUST-60: no data waits for a push; RFC 9293 §3.9.1.2 MUST-61: PSH where the buffer is emptied.
     if (off + <u32>len == so.so_snd.sb_cc) flags |= th.TH_PUSH;
     if (!tcp_payload(m, so, off, len)) {
       m_free(m);

@@ -6,7 +6,7 @@
  *      RTO = SRTT + max(G, 4 RTTVAR), at least rtomin, at most rtomax; doubled for each retransmission
  *
  * Before a sample the RTO is 1 s (§2.1). If the SYN had to be sent again, it begins at 3 s for data
- * (§5.7): the 1 s was evidently too short for this path. Karn's rule: only segments sent once are
+ * (§5.7): the 1 s was evidently too short for this path. Karn's rule, RFC 9293 §3.8.1 MUST-18: only segments sent once are
  * timed, unless timestamps tell which transmission is acknowledged (RFC 7323 §4).
  */
 import { getmicrouptime } from "../../kernel/kern/clock";

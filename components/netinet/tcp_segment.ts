@@ -61,9 +61,10 @@ function tcp_check_rst(tp: Tcpcb): void {
   }
   const so = tp.t_inpcb.inp_so;
   if (tp.t_state == v.TCPS_SYN_RECEIVED) {
-    // A passive open goes back to LISTEN: the listener is there still, only this attempt ends.
+    // RFC 9293 §3.5 MUST-11: how it was opened is remembered. A passive open goes back to LISTEN: the listener is there still, only this attempt ends.
     if ((tp.t_flags & v.TF_PASSIVE) == 0) so.so_error = ECONNREFUSED;
   } else if (tp.t_state <= v.TCPS_FIN_WAIT_1 || tp.t_state == v.TCPS_FIN_WAIT_2) {
+    // RFC 9293 §3.6 MUST-12: the user is told that the connection was aborted, not closed.
     so.so_error = tcp_reseterror(tp.t_state);
   }
   tcpstat.drops++;
@@ -132,13 +133,13 @@ function tcp_outoforder(tp: Tcpcb, so: Socket, fin: i32): i32 {
   tcp_reass(tp, m, seg.seg_seq, fin);
   const was = tp.rcv_nxt;
   const got = tcp_reass_present(tp, so);
-  // RFC 5681 §4.2: an ACK at once, for out-of-order segments and for those that fill a gap.
+  // RFC 9293 §3.10.7.4 MUST-59: all that is in order now is taken first. RFC 5681 §4.2: then an ACK at once, for out-of-order segments and for those that fill a gap.
   tp.t_flags |= v.TF_ACKNOW;
   if (tp.rcv_nxt != was) sorwakeup(so);
   return got;
 }
 
-/** Sixth: URG moves the urgent pointer forward (RFC 9293 §3.8.5 MUST-60 to 62, RFC 6093). */
+/** Sixth: URG moves the urgent pointer forward (RFC 9293 §3.8.5 MUST-30, RFC 6093), however far: RFC 9293 §3.8.5 MUST-31. */
 function tcp_segment_urg(tp: Tcpcb): void {
   const seg = tcps.seg;
   if ((seg.ti_flags & th.TH_URG) == 0 || seg.seg_up == 0 || v.TCPS_HAVERCVDFIN(tp.t_state)) return;
@@ -149,11 +150,11 @@ function tcp_segment_urg(tp: Tcpcb): void {
   tp.t_flags |= v.TF_URGPEND;
 }
 
-/** The reader learns where urgent data ends once it is all there. */
+/** RFC 9293 §3.8.5 MUST-33: the reader learns where urgent data ends once it is all there: a read stops there, SIOCATMARK says so. */
 function tcp_urgent_mark(tp: Tcpcb, so: Socket): void {
   if ((tp.t_flags & v.TF_URGPEND) == 0 || th.SEQ_GT(tp.rcv_up, tp.rcv_nxt)) return;
   tp.t_flags &= ~v.TF_URGPEND;
-  // The pointer is one beyond the urgent byte (RFC 9293 §3.1). That byte may have been read already.
+  // RFC 9293 §3.8.5 MUST-62: the pointer is one beyond the urgent byte. That byte may have been read already.
   const back = tp.rcv_nxt - tp.rcv_up + 1;
   if (back <= so.so_rcv.sb_cc) sohasoutofband(so, back);
 }

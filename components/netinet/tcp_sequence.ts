@@ -145,7 +145,7 @@ function tcp_trim_right(tp: Tcpcb, over: i32, wnd: u32): bool {
     tcp_outside(tp);
     return false;
   }
-  // RFC 9293 §3.10.7.4: with a closed window nothing is accepted but valid ACKs, URGs and RSTs: a probe.
+  // RFC 9293 §3.4 MUST-66: with a closed window nothing is accepted but valid ACKs, URGs and RSTs: a probe.
   if (wnd == 0 && seg.ti_len > 0) tcpstat.rcvwinprobe++;
   tp.t_flags |= v.TF_ACKNOW;
   over -= fin;

@@ -104,7 +104,7 @@ export function tcp_newtcpcb(so: Socket): Tcpcb {
   return tp;
 }
 
-/** What RFC 6528 §3 calls F(localip, localport, remoteip, remoteport, secretkey). */
+/** What RFC 6528 §3 calls F(localip, localport, remoteip, remoteport, secretkey): RFC 9293 §3.4.1 MUST-9, keyed, so nobody outside can compute it. */
 export function tcp_isshash(laddr: u32, lport: u32, faddr: u32, fport: u32): u64 {
   return siphash13_2(tcps.secret, (<u64>faddr << 32) | laddr, (<u64>fport << 16) | lport);
 }
@@ -123,6 +123,7 @@ export function tcp_new_iss(tp: Tcpcb): u32 {
 
 /** RFC 6528 §3: ISN = M + F, for the connection with hash F = `h`. */
 export function tcp_iss(h: u64): u32 {
+  // RFC 9293 §3.4.1 MUST-8: a clock of 4 µs.
   const iss = <u32>h + <u32>(getmicrouptime() >> 2);
   // RFC 9293 §3.6.1 MAY-2: beyond all that the connection in TIME-WAIT has sent, however fast it was.
   if (tcps.iss_floored && th.SEQ_LEQ(iss, tcps.iss_floor)) return tcps.iss_floor + 1 + (<u32>h & 0xffff);
@@ -212,7 +213,7 @@ export function tcp_header(m: Mbuf, sport: u32, dport: u32, seq: u32, ack: u32, 
   return p;
 }
 
-/** Ask for the transport checksum over `len` bytes behind the IP header (virtio's terms). */
+/** RFC 9293 §3.1 MUST-2: ask for the transport checksum over `len` bytes behind the IP header (virtio's terms). */
 export function tcp_setcsum(m: Mbuf, src: u32, dst: u32, len: i32): void {
   store<u16>(m.m_data, <u16>in_pseudo(src, dst, IPPROTO_TCP, len), th.TH_SUM);
   m.vh_flags = VNET_F_NEEDS_CSUM;
@@ -287,7 +288,7 @@ export const TCPE_NEEDFRAG: i32 = 3;
 
 /**
  * ICMP quotes a segment of ours: `laddr`:`lport` to `faddr`:`fport`, sequence `seq`. RFC 5927 §4.1:
- * only if that sequence number is in flight. RFC 9293 §3.9.2.2 MUST-54 to 56: unreachable (net, host,
+ * only if that sequence number is in flight. RFC 9293 §3.9.2.2 MUST-54, MUST-56: unreachable (net, host,
  * time exceeded) is a soft error; protocol or port unreachable may end a connection being made.
  */
 export function tcp_ctlinput(what: i32, mtu: u32, laddr: u32, lport: u32, faddr: u32, fport: u32, seq: u32): void {
@@ -316,7 +317,7 @@ export function tcp_softerror(tp: Tcpcb, e: i32): void {
   tp.t_softerror = -e;
 }
 
-/** The other end reset the connection: what the user is told. */
+/** The other end reset the connection: what the user is told (RFC 9293 §3.9.1.8 MUST-47: by SO_ERROR and the next call). */
 export function tcp_reseterror(state: i32): i32 {
   if (state == v.TCPS_SYN_SENT || state == v.TCPS_SYN_RECEIVED) return ECONNREFUSED;
   return state == v.TCPS_TIME_WAIT ? ETIMEDOUT : ECONNRESET;

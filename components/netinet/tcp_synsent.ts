@@ -1,7 +1,7 @@
 /**
  * A segment arrives in SYN-SENT (RFC 9293 §3.10.7.3): ACK, RST, SYN, in that order.
  *
- *      acceptable SYN,ACK → ESTABLISHED        SYN alone → SYN-RECEIVED (simultaneous open, MUST-10)
+ *      acceptable SYN,ACK → ESTABLISHED        SYN alone → SYN-RECEIVED (simultaneous open, RFC 9293 §3.5 MUST-10)
  */
 import { ECONNREFUSED } from "../../kernel/abi/errno";
 import { soisconnected } from "../../kernel/net/socket";

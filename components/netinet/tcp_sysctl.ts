@@ -32,6 +32,7 @@ export function tcp_sysctl_boot(): void {
   // RFC 6298 §2.4 says 1 s (SHOULD), for clocks of 500 ms; ours is 1 ms. 200 ms is what peers use.
   s.rtomin_us = 200000;
   s.rtomax_us = 60000000;
+  // RFC 9293 §3.8.4 MUST-28: two hours.
   s.keepidle = 7200000;
   s.keepintvl = 75000;
   s.keepcnt = 8;

@@ -14,6 +14,7 @@ import { EHOSTDOWN, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT } from "../../kernel/ab
 import { SO_KEEPALIVE } from "../../kernel/abi/socket";
 import { callout_init, callout_pending, callout_schedule, callout_stop } from "../../kernel/kern/callout";
 import { getmicrouptime } from "../../kernel/kern/clock";
+import { in_losing } from "./in_route";
 import { TH_ACKF } from "./tcp";
 import { tcp_msl_fix } from "./tcp_mslt";
 import { tcp_mtu_blackhole } from "./tcp_pmtud";
@@ -29,10 +30,12 @@ import { tcp_tlp_fire } from "./tcp_tlp";
 import * as v from "./tcp_var";
 import { Tcpcb, tcp_callout, tcps } from "./tcp_var";
 
-/** Give up after this many retransmissions of one segment (R2 of RFC 9293 §3.8.3, well over 100 s). */
+/** Give up after this many retransmissions of one segment: R2, RFC 9293 §3.8.3 MUST-20, well over 100 s (SHLD-11). */
 export const TCP_MAXRXTSHIFT: i32 = 12;
-/** The same for a SYN: R2 of at least 3 minutes (RFC 9293 §3.8.3 MUST-23) needs 7 doublings from 1 s. */
+/** The same for a SYN, RFC 9293 §3.8.3 MUST-22: R2 of at least 3 minutes (RFC 9293 §3.8.3 MUST-23) needs 7 doublings from 1 s. */
 export const TCP_MAXSYNSHIFT: i32 = 7;
+/** R1 (SHLD-10): IP is told. */
+const TCP_R1: i32 = 3;
 const PERSIST_MIN_US: i64 = 500000;
 const PERSIST_MAX_US: i64 = 60000000;
 const CORK_MAX_US: i64 = 200000;
@@ -89,7 +92,7 @@ export function tcp_setpersist(tp: Tcpcb): void {
   if (tp.t_rxtshift < TCP_MAXRXTSHIFT) tp.t_rxtshift++;
 }
 
-/** Has the user's own limit on unacknowledged data passed (RFC 5482)? */
+/** Has the user's own limit on unacknowledged data passed (RFC 5482)? RFC 9293 §3.8.3 MUST-21: R2 by TCP_USER_TIMEOUT. */
 function user_timeout_passed(tp: Tcpcb): bool {
   return tp.t_user_timeout_us != 0 && tp.t_una_since_us != 0 &&
     getmicrouptime() - tp.t_una_since_us >= tp.t_user_timeout_us;
@@ -115,7 +118,7 @@ function tcp_timer_rexmt(arg: usize): void {
     tcp_tlp_fire(tp);
     if (tcp_timer_isarmed(tp, v.TCPT_REXMT)) return;
   }
-  // RFC 9293 §3.8.6 MUST-34: a window that was shrunk to nothing is probed, the connection kept.
+  // RFC 9293 §3.8.6 MUST-34, RFC 9293 §3.8.6 MUST-35: a window that was shrunk to nothing is probed, the connection kept.
   if ((tp.t_flags & v.TF_PERSIST) != 0 || (tp.snd_wnd == 0 && tp.t_state >= v.TCPS_ESTABLISHED && tcp_hasdata(tp))) {
     tcp_sent_goback(tp);
     tcp_persist_fire(tp);
@@ -135,6 +138,7 @@ function tcp_timer_rexmt(arg: usize): void {
     return;
   }
   tcpstat.rexmttimeo++;
+  if (tp.t_rxtshift == TCP_R1) in_losing(tp.t_inpcb);
   if (syn) {
     tp.t_flags |= v.TF_SYNREXMT;
     tp.snd_nxt = tp.snd_una;
@@ -142,7 +146,7 @@ function tcp_timer_rexmt(arg: usize): void {
     tcp_mtu_blackhole(tp);
     tcp_recovery_rto(tp);
   }
-  // RFC 6298 §5.4 to 5.6: the earliest segment again, the timer doubled. What follows it is taken for
+  // RFC 9293 §3.8.2 MUST-19, RFC 6298 §5.4 to 5.6: the earliest segment again, the timer doubled. What follows it is taken for
   // lost too, unless it is SACKed, and sent again as the window opens.
   tp.t_rtttime_us = 0;
   tp.t_flags |= v.TF_ACKNOW;
@@ -162,7 +166,7 @@ function tcp_hasdata(tp: Tcpcb): bool {
 /** Nothing in flight and the timer ran: the window is closed. One byte beyond it asks the peer. */
 function tcp_persist_fire(tp: Tcpcb): void {
   if (!tcp_hasdata(tp)) return;
-  // RFC 1122 §4.2.2.17: a peer that acknowledges probes may keep its window closed for ever; one that
+  // RFC 9293 §3.8.6.1 MUST-37: a peer that acknowledges probes may keep its window closed for ever; one that
   // is silent, or whose owner has gone, may not hold memory for ever.
   const idle = getmicrouptime() - tp.t_rcvtime_us;
   if (tp.t_rxtshift >= TCP_MAXRXTSHIFT && (idle >= 600000000 || ((tp.t_flags & v.TF_DETACHED) != 0 && idle >= 120000000))) {
@@ -192,7 +196,7 @@ function tcp_timer_delack(arg: usize): void {
   tcp_output(tp);
 }
 
-/** Idle time before the first keepalive probe. */
+/** Idle time before the first keepalive probe: RFC 9293 §3.8.4 MUST-27, by the socket or by sysctl. */
 export function tcp_keepidle_us(tp: Tcpcb): i64 {
   return tp.t_keepidle_us != 0 ? tp.t_keepidle_us : <i64>tcps.keepidle * 1000;
 }
@@ -209,14 +213,17 @@ function tcp_timer_keep(arg: usize): void {
     return;
   }
   const so = tp.t_inpcb.inp_so;
+  // RFC 9293 §3.8.4 MUST-24, RFC 9293 §3.8.4 MUST-25: only where the application has asked for it.
   if ((so.so_options & SO_KEEPALIVE) == 0 || tp.t_state > v.TCPS_CLOSE_WAIT) return;
   const idle = getmicrouptime() - tp.t_rcvtime_us;
   const limit = tcp_keepidle_us(tp);
+  // RFC 9293 §3.8.4 MUST-26: nothing has come for the interval.
   if (idle < limit) {
     tp.t_keepprobes = 0;
     tcp_timer_arm(tp, v.TCPT_KEEP, limit - idle);
     return;
   }
+  // RFC 9293 §3.8.4 MUST-29: one unanswered probe is no proof.
   const cnt = tp.t_keepcnt != 0 ? tp.t_keepcnt : tcps.keepcnt;
   // RFC 5482 §2: the user's timeout, where there is one, decides instead of the count of probes.
   const dead = tp.t_user_timeout_us != 0 ? tp.t_keepprobes > 0 && idle >= tp.t_user_timeout_us : tp.t_keepprobes >= cnt;

@@ -127,7 +127,7 @@ export class TcpProto extends Protosw {
     const tp = sototcpcb(so);
     if (tp.t_state != v.TCPS_CLOSED) return -EOPNOTSUPP;
     const addr = sin_addr(sa);
-    // RFC 9293 §3.9.2.3: no connection to a broadcast or multicast address.
+    // RFC 9293 §3.9.2.3 MUST-46: no connection to a broadcast or multicast address.
     if (in_multicast(addr) || addr == INADDR_BROADCAST || in_ifbroadcast(addr)) return -EAFNOSUPPORT;
     const c = in_pcbconnect(tp.t_inpcb, sa);
     if (c < 0) {
@@ -189,7 +189,7 @@ export class TcpProto extends Protosw {
     const tp = sototcpcb(so);
     if (tp.t_state < v.TCPS_ESTABLISHED) return pr_sendfail(m, changetype<Mbuf>(0), -EINVAL);
     sbappendstream(so.so_snd, m);
-    // RFC 9293 §3.8.5: SND.UP = SND.NXT - 1 after the data; BSD's and our pointer is one beyond the last byte.
+    // RFC 9293 §3.8.5 MUST-62: the pointer is one beyond the last byte.
     if ((flags & PRUS_OOB) != 0) tp.snd_up = tp.snd_una + so.so_snd.sb_cc;
     if ((flags & PRUS_MORETOCOME) != 0) tp.t_flags |= v.TF_MORETOCOME;
     tcp_output(tp);
