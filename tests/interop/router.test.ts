@@ -174,7 +174,7 @@ describe('two routers between Linux hosts', { skip }, () => {
     // Port unreachable is the Linux host's: it quotes checksums that it never had to compute.
     const wrong = '(_ws.malformed || ip.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0) && !(icmp.type == 3 && icmp.code == 3)';
     assert.deepEqual((await show(wrong)).slice(0, 10), []);
-    const types = new Set((await show('icmp && icmp.type != 0 && icmp.type != 8', 'icmp.type', 'icmp.code')).map((line) => line.split('\t').slice(0, 2).map((v) => v.split(',')[0]).join('/')));
+    const types = new Set((await show('icmp', 'icmp.type', 'icmp.code')).map((line) => line.split('\t').slice(0, 2).map((v) => v.split(',')[0]).join('/')));
     for (const type of ['11/0', '3/0', '3/1', '3/4', '5/1']) assert.ok(types.has(type), `${type} in ${[...types].join(' ')}`);
     assert.ok((await show('icmp.type == 3 && icmp.code == 4 && ip.src == 10.0.0.1', 'icmp.mtu')).every((mtu) => mtu === '1280'));
   });
