@@ -71,6 +71,8 @@ export const TSF_UNDO: u32 = 0x0200;
 export const TSF_UNDOTS: u32 = 0x0400;
 /** The rescue retransmission of this recovery has gone. */
 export const TSF_RESCUED: u32 = 0x0800;
+/** The last episode was a fast recovery, not a timeout. */
+export const TSF_WASFAST: u32 = 0x1000;
 
 export function TCPS_HAVEESTABLISHED(s: i32): bool {
   return s >= TCPS_ESTABLISHED;

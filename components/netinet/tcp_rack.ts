@@ -33,6 +33,13 @@ function sent_after(t1: i64, end1: u32, t2: i64, end2: u32): bool {
   return t1 > t2 || (t1 == t2 && SEQ_GT(end1, end2));
 }
 
+/** The network has reordered: from now on three segments SACKed are not enough. */
+export function tcp_rack_reordering(tp: Tcpcb): void {
+  if ((tp.t_sackflags & v.TSF_REORD) != 0) return;
+  tp.t_sackflags |= v.TSF_REORD;
+  tcpstat.rack_reordering++;
+}
+
 /** Steps 1 to 3: `r`, not delivered before, has been. */
 export function tcp_rack_delivered(tp: Tcpcb, r: Tcpsent): void {
   const now = getmicrouptime();
@@ -44,10 +51,7 @@ export function tcp_rack_delivered(tp: Tcpcb, r: Tcpsent): void {
   }
   // Step 3: delivered below what was delivered before, and sent once: the network reorders.
   if (SEQ_GT(r.end, tp.rack_fack)) tp.rack_fack = r.end;
-  else if (!ever && SEQ_LT(r.end, tcps.del.fack) && (tp.t_sackflags & v.TSF_REORD) == 0) {
-    tp.t_sackflags |= v.TSF_REORD;
-    tcpstat.rack_reordering++;
-  }
+  else if (!ever && SEQ_LT(r.end, tcps.del.fack)) tcp_rack_reordering(tp);
   if (ever) {
     // Step 2: which transmission was it? Not the last, if the echo is older or no path is that fast.
     const to = tcpopt;
@@ -56,7 +60,11 @@ export function tcp_rack_delivered(tp: Tcpcb, r: Tcpsent): void {
     }
     if (rtt < tp.rack_min_rtt_us) return;
   }
-  tp.rack_rtt_us = rtt;
+  // "In ascending order of xmit_ts": RACK.rtt is that of the youngest that this ACK delivers.
+  if (r.xmit_us > tcps.del.xmit_us) {
+    tcps.del.xmit_us = r.xmit_us;
+    tp.rack_rtt_us = rtt;
+  }
   if (sent_after(r.xmit_us, r.end, tp.rack_xmit_us, tp.rack_end)) {
     tp.rack_xmit_us = r.xmit_us;
     tp.rack_end = r.end;

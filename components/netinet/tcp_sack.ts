@@ -41,7 +41,7 @@ function sack_deliver(tp: Tcpcb, r: Tcpsent, len: u32): void {
 /** The record that holds `seq`, looked for from where the last search ended. */
 function sack_find(tp: Tcpcb, seq: u32): Tcpsent {
   let r = tp.t_sack_hint ? tp.t_sack_hint : tp.t_sent_last;
-  while (r.prev && th.SEQ_GT(r.start, seq)) r = r.prev;
+  while (r && r.prev && th.SEQ_GT(r.start, seq)) r = r.prev;
   while (r && th.SEQ_LEQ(r.end, seq)) r = r.next;
   return r;
 }
@@ -123,6 +123,7 @@ export function tcp_sack_input(tp: Tcpcb): void {
   d.sacked = 0;
   d.delivered = 0;
   d.rtt_us = -1;
+  d.xmit_us = -1;
   const to = tcpopt;
   if ((to.to_flags & TOF_SACK) == 0 || !d.active) return;
   const ack = tcps.seg.seg_ack;

@@ -8,6 +8,7 @@
  * Rule (3), segments of which it is not known that they are lost, is RACK's reordering timer's.
  * snd_nxt stays at snd_max: retransmission and new data do not get in each other's way.
  */
+import { getmicrouptime } from "../../kernel/kern/clock";
 import { Socket } from "../../kernel/net/socket";
 import * as th from "./tcp";
 import { tcp_tsomax } from "./tcp_mtu";
@@ -89,7 +90,8 @@ export function tcp_sack_rescue(tp: Tcpcb): void {
   if (tp.t_inpcb.inp_so.so_snd.sb_cc > off && tp.snd_wnd > off) return;
   let r = tp.t_sent_last;
   while (r && (r.flags & SENT_SACKED) != 0) r = r.prev;
-  if (!r || (r.flags & SENT_EVER) != 0) return;
+  // What left less than a round trip ago is not missing yet.
+  if (!r || (r.flags & SENT_EVER) != 0 || getmicrouptime() - r.xmit_us < <i64>tp.t_srtt_us * 5 / 4) return;
   const len = r.end - r.start;
   if (len > r.mss) {
     r = sent_split(tp, r, r.start + (len - 1) / r.mss * r.mss);

@@ -41,7 +41,7 @@ function sackrec_enter(tp: Tcpcb, sacked: u32): void {
   tcp_cc_congestion(tp);
   tp.recover = tp.snd_max;
   tp.t_flags |= v.TF_FASTRECOVERY;
-  tp.t_sackflags &= ~v.TSF_RESCUED;
+  tp.t_sackflags = (tp.t_sackflags & ~v.TSF_RESCUED) | v.TSF_WASFAST;
   tcp_rexmt_arm(tp);
 }
 
@@ -102,6 +102,7 @@ export function tcp_sack_reordered(tp: Tcpcb): void {
 export function tcp_sack_rto(tp: Tcpcb): void {
   const fresh = !sackrec_infast(tp) && !sackrec_inloss(tp);
   if (fresh) tcp_undo_begin(tp);
+  tp.t_sackflags &= ~v.TSF_WASFAST;
   tcp_tlp_end(tp);
   tcp_sack_timeout(tp, tp.rack_rtt_us + tcp_rack_reo_wnd(tp));
   tp.t_flags &= ~v.TF_FASTRECOVERY;

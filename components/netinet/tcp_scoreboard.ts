@@ -42,6 +42,8 @@ export class Tcpdelivery {
   delivered: u32;
   /** The highest sequence number delivered before it: its own blocks come in any order. */
   fack: u32;
+  /** When the youngest segment that it delivered had left; -1 none. */
+  xmit_us: i64;
   /** The D-SACK block. */
   dsack_start: u32;
   dsack_end: u32;

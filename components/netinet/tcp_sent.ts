@@ -41,10 +41,11 @@ export function sent_segs(r: Tcpsent): i32 {
   return <i32>((r.end - r.start + r.mss - 1) / r.mss);
 }
 
-/** Is the scoreboard complete, so that recovery can go by it? */
+/** Is the scoreboard complete, so that recovery can go by it? With nothing in flight it is. */
 export function tcp_sent_active(tp: Tcpcb): bool {
+  if ((tp.t_flags & TF_SACK_PERMIT) == 0) return false;
   const r = tp.t_sent_first;
-  return r && (tp.t_flags & TF_SACK_PERMIT) != 0 && SEQ_LEQ(r.start, tp.snd_una);
+  return r ? SEQ_LEQ(r.start, tp.snd_una) : tp.snd_una == tp.snd_max;
 }
 
 /** RFC 6675 §4: bytes thought to be in the network. */

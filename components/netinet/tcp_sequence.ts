@@ -37,6 +37,9 @@ export function tcp_check_paws(tp: Tcpcb): bool {
     return true;
   }
   tcpstat.pawsdrop++;
+  // Late, and overtaken by its own retransmission: RFC 2883 has a word for that.
+  const end = seg.seg_seq + seg.ti_len;
+  if (th.SEQ_LEQ(end, tp.rcv_nxt)) tcp_sack_rcvdup(tp, seg.seg_seq, end);
   tcp_outside_ack(tp);
   return false;
 }

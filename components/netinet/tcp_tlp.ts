@@ -29,7 +29,7 @@ const PTO_INIT_US: i64 = 1000000;
 function tlp_wanted(tp: Tcpcb): bool {
   if ((tp.t_flags & (v.TF_FASTRECOVERY | v.TF_PERSIST)) != 0) return false;
   if ((tp.t_sackflags & (v.TSF_LOSS | v.TSF_TLP)) != 0) return false;
-  return tcps.tlp != 0 && tp.t_sacked == 0 && tp.t_lost == 0 && tcp_sent_active(tp);
+  return tcps.tlp != 0 && tp.t_sacked == 0 && tp.t_lost == 0 && tp.t_sent_first && tcp_sent_active(tp);
 }
 
 /** After an ACK, or new data: arm the probe, or call it off. */

@@ -11,6 +11,7 @@
 import { SEQ_GEQ, SEQ_GT, SEQ_LT } from "./tcp";
 import { tcp_cc_undo } from "./tcp_cc";
 import { TOF_TS, tcpopt } from "./tcp_options";
+import { tcp_rack_reordering } from "./tcp_rack";
 import { tcp_ts_getticks } from "./tcp_rtt";
 import { SENT_LOST } from "./tcp_scoreboard";
 import { sent_unmark } from "./tcp_sent";
@@ -45,6 +46,7 @@ export function tcp_undo_dsack(tp: Tcpcb, start: u32, end: u32): void {
   if (SEQ_LT(start, tp.undo_una) || SEQ_GT(end, tp.snd_max)) return;
   const segs = <i32>((end - start + tp.t_maxseg - 1) / tp.t_maxseg);
   tp.undo_rexmits = max(tp.undo_rexmits - segs, 0);
+  if ((tp.t_sackflags & (v.TSF_WASFAST | v.TSF_TLPREXMT)) == v.TSF_WASFAST) tcp_rack_reordering(tp);
 }
 
 /** RFC 3522 §3.2: does this ACK of data sent again answer its first transmission? */
@@ -64,6 +66,8 @@ export function tcp_undo(tp: Tcpcb): void {
   tcp_cc_undo(tp);
   tcp_undo_end(tp);
   tcpstat.undo++;
+  // A segment that was only late looked lost: the network reorders.
+  if ((tp.t_sackflags & v.TSF_WASFAST) != 0) tcp_rack_reordering(tp);
   tp.t_flags &= ~v.TF_FASTRECOVERY;
   tp.t_sackflags &= ~(v.TSF_LOSS | v.TSF_FRTO | v.TSF_FRTONEW);
   if (tp.t_lost == 0) return;
