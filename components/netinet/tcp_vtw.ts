@@ -95,7 +95,7 @@ function tcp_vtw_tick(arg: usize): void {
 
 /** One more will expire in `ms`: perhaps before all others. */
 function tcp_vtw_wake(ms: u32): void {
-  const us = <i64>ms * 1000 + 1000;
+  const us = <i64>ms * 1000 + (1000 - getmicrouptime() % 1000) % 1000;
   if (!callout_pending(expiry) || expiry.c_time > getmicrouptime() + us) callout_schedule(expiry, us);
 }
 
