@@ -57,8 +57,8 @@ export class PcapWriter {
     this.flush();
   }
 
-  /** Append a frame. @param timeUs µs since 1970 */
-  write(bytes: Uint8Array, timeUs: number): void {
+  /** Append a frame. @param timeUs µs since 1970 @param length of the whole frame, if `bytes` is only its head */
+  write(bytes: Uint8Array, timeUs: number, length = bytes.length): void {
     if (this.closed) return;
     const need = 16 + bytes.length;
     if (this.used + need > BUFFER) this.flush();
@@ -68,7 +68,7 @@ export class PcapWriter {
     b.writeUInt32LE(Math.floor(whole / 1_000_000) % 0x100000000, at);
     b.writeUInt32LE(whole % 1_000_000, at + 4);
     b.writeUInt32LE(bytes.length, at + 8);
-    b.writeUInt32LE(bytes.length, at + 12);
+    b.writeUInt32LE(length, at + 12);
     b.set(bytes, at + 16);
     if (need > BUFFER) writeAll(this.fd, b);
     else this.used += need;

@@ -39,6 +39,7 @@ class FrameHash extends Wrapper {
   /** Take a frame into the hash. @param direction 0 out of the image, 1 into it */
   note(frame: Frame, direction: number): void {
     const { head, world } = this;
+    world.options.onFrame?.(this.index, direction === 0, frame, world.clock.monotonic());
     head.writeDoubleLE(world.clock.monotonic(), 0);
     head.writeUInt32LE((this.index << 1) | direction, 8);
     head.writeUInt32LE(frame.length, 12);
@@ -72,6 +73,8 @@ export interface WorldOptions {
   /** Frames as on a wire, without offloads; default true. */
   wire?: boolean;
   params?: BootOptions['params'];
+  /** Told of every frame at the interface of image `index`, before the link's faults on its way out, after them in. */
+  onFrame?: (index: number, outgoing: boolean, frame: Frame, timeUs: number) => void;
 }
 
 export class World {
