@@ -7,6 +7,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ackValues, acks, type Cell, data, fins, oddities, resets, synAcks, syns } from './statesCells';
 import { timeWaitOnly } from './statesTimeWait';
+import { callTable } from './statesCalls';
 import { closedCells, listenCells, synSentCells } from './statesOpening';
 import { closed, listening, orphans, type StateEntry, synchronized, synReceivedActive, synReceivedPassive, synSent } from './statesPrologue';
 
@@ -33,6 +34,7 @@ function cellsOf(s: StateEntry): Cell[] {
 export function stateScripts(): Map<string, string> {
   const table: [StateEntry, Cell[]][] = [
     [closed, closedCells()], [listening, listenCells()], [synSent, synSentCells(synSent)],
+    ...callTable(),
     ...[synReceivedPassive, synReceivedActive, ...synchronized, ...orphans].map((s): [StateEntry, Cell[]] => [s, cellsOf(s)]),
   ];
   return new Map(table.flatMap(([s, cells]) => cells.map((cell): [string, string] => [`${s.folder}/${cell.file}.pkt`, scriptText(s, cell)])));
