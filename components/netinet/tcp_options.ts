@@ -3,9 +3,9 @@
  *
  *      kind EOL 0, NOP 1: one byte       others: | kind | length | data … |     (RFC 9293 §3.2)
  *
- * RFC 9293 §3.2 MUST-4, RFC 9293 §3.2 MUST-5: end, no-operation and maximum segment size, in any segment.
- * RFC 9293 §3.2 MUST-6: an unknown option is skipped by its length, which all but those two have, ours too
- * (RFC 9293 §3.2 MUST-68). RFC 9293 §3.2 MUST-7: an illegal length (0, 1, beyond the header) ends the
+ * RFC 9293 §3.1 MUST-4, RFC 9293 §3.1 MUST-5: end, no-operation and maximum segment size, in any segment.
+ * RFC 9293 §3.1 MUST-6: an unknown option is skipped by its length, which all but those two have, ours too
+ * (RFC 9293 §3.1 MUST-68). RFC 9293 §3.1 MUST-7: an illegal length (0, 1, beyond the header) ends the
  * parsing; what was understood so far counts, the segment is kept. Window scale RFC 7323 §2,
  * timestamps RFC 7323 §3, SACK RFC 2018.
  */
@@ -50,7 +50,7 @@ export function tcp_dooptions(p: usize, len: i32, syn: bool): void {
     return;
   }
   while (len > 0) {
-    // RFC 9293 §3.1 MUST-64: wherever it begins; the machine loads from any address.
+    // RFC 9293 §3.2 MUST-64: wherever it begins; the machine loads from any address.
     const kind = <i32>load<u8>(p);
     if (kind == th.TCPOPT_EOL) return;
     if (kind == th.TCPOPT_NOP) {

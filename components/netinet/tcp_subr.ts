@@ -307,6 +307,7 @@ export function tcp_ctlinput(what: i32, mtu: u32, laddr: u32, lport: u32, faddr:
   if (what == TCPE_REFUSED && opening) {
     tcp_drop(tp, ECONNREFUSED);
   } else {
+    // RFC 9293 §3.9.2.2 SHLD-25: remembered, and told if the connection fails (tcp_timer_rexmt).
     tp.t_softerror = what == TCPE_REFUSED ? ECONNREFUSED : EHOSTUNREACH;
   }
 }

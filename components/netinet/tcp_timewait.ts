@@ -36,7 +36,7 @@ export function tcp_tw_remove(tp: Tcpcb): void {
   tcps.tw_count--;
 }
 
-/** Enter, or stay in, TIME-WAIT for 2 MSL from now (RFC 9293 §3.10.7.4 MUST-13): the youngest of all. */
+/** Enter, or stay in, TIME-WAIT for 2 MSL from now (RFC 9293 §3.6.1 MUST-13): the youngest of all. */
 export function tcp_timewait_arm(tp: Tcpcb): void {
   tcp_tw_remove(tp);
   tp.t_twprev = tcps.tw_last;

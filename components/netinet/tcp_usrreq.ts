@@ -127,7 +127,7 @@ export class TcpProto extends Protosw {
     const tp = sototcpcb(so);
     if (tp.t_state != v.TCPS_CLOSED) return -EOPNOTSUPP;
     const addr = sin_addr(sa);
-    // RFC 9293 §3.9.2.3 MUST-46: no connection to a broadcast or multicast address.
+    // RFC 9293 §3.9.1.1 MUST-46: no connection to a broadcast or multicast address.
     if (in_multicast(addr) || addr == INADDR_BROADCAST || in_ifbroadcast(addr)) return -EAFNOSUPPORT;
     const c = in_pcbconnect(tp.t_inpcb, sa);
     if (c < 0) {
