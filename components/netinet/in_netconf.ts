@@ -191,6 +191,9 @@ function put_interface(at: usize, end: usize, ifp: Ifnet): usize {
   at = put_count(at, end, " obytes ", ifp.ifi_obytes);
   at = put_count(at, end, " iqdrops ", ifp.ifi_iqdrops);
   at = put_count(at, end, " odrops ", ifp.if_snd.ifq_drops);
+  at = put_count(at, end, " imcasts ", ifp.ifi_imcasts);
+  at = put_count(at, end, " omcasts ", ifp.ifi_omcasts);
+  at = put_count(at, end, " noproto ", ifp.ifi_noproto);
   at = kput_char(at, end, 10);
   for (let ifa = ifp.if_addrlist; ifa; ifa = ifa.ifa_next) {
     if (ifa.ifa_family != AF_INET) continue;

@@ -13,75 +13,15 @@
  * The peer is rump kernels' figure for the same, as published; it is not measured here.
  */
 import type { Bench } from '../../tools/bench/bench';
-import { boot, type Kernel } from '../../host/index';
-import { Hub, hub } from '../../host/netdev/hub';
 import { loadImage } from '../../host/imageFile';
-import { seededEntropy } from '../../host/determinism';
 import { cli, root } from '../lib/tree';
 import { runNode } from '../lib/spawn';
+import { chain, type Chained } from '../router/chainRig';
 import { median } from './lib';
 
 const IMAGES = 255;
 const PEER = 'rump kernels, published (255 nodes: boot, configure, echo)';
 const PUBLISHED_S = 1.2;
-
-/** Address of image `n` (1 to IMAGES) on the side of its neighbour `to`. */
-const address = (n: number, to: number): string => `10.1.${Math.min(n, to)}.${n < to ? 1 : 2}`;
-
-interface Result {
-  bootMs: number;
-  pingMs: number;
-  /** Round trip of a second ping, everything resolved. */
-  rttUs: number;
-  ttl: number;
-  touched: number;
-}
-
-/** What image `n` of `count` is booted with. */
-function configuration(n: number, count: number): Record<string, string> {
-  const params: Record<string, string> = { 'sysctl.net.inet.ip.ttl': '255' };
-  if (n > 1) {
-    params['net.virt0'] = `inet,static,${address(n, n - 1)}/24`;
-    if (n > 2) params['route.0'] = `10.1.1.0/24,${address(n - 1, n)}`;
-  }
-  if (n < count) {
-    params['net.virt1'] = `inet,static,${address(n, n + 1)}/24`;
-    if (n < count - 1) params['route.1'] = `0.0.0.0/0,${address(n + 1, n)}`;
-  }
-  return params;
-}
-
-async function chain(module: WebAssembly.Module, count: number): Promise<Result> {
-  const began = performance.now();
-  const hubs = Array.from({ length: count - 1 }, (_, i) => new Hub(`link ${i + 1}`));
-  const kernels: Kernel[] = [];
-  const random = seededEntropy('chain');
-  try {
-    for (let n = 1; n <= count; n++) {
-      kernels.push(await boot(module, {
-        params: configuration(n, count), logLevel: 'err', random,
-        netdevs: { ...(n > 1 ? { virt0: hub(hubs[n - 2]!) } : {}), ...(n < count ? { virt1: hub(hubs[n - 1]!) } : {}) },
-      }));
-    }
-    const booted = performance.now();
-    const last = address(count, count - 1);
-    const ping = async (): Promise<{ rttUs: number; ttl: number }> => {
-      let reply = { rttUs: NaN, ttl: 0 };
-      const { received } = await kernels[0]!.ping(last, { count: 1, ttl: 255, timeoutUs: 10_000_000, onReply: (got) => { reply = got; } }).done;
-      if (received !== 1) throw new Error(`no answer from ${last}`);
-      return reply;
-    };
-    await ping();
-    const pinged = performance.now();
-    const { rttUs, ttl } = await ping();
-    return {
-      bootMs: booted - began, pingMs: pinged - booted, rttUs, ttl,
-      touched: kernels.reduce((sum, kernel) => sum + kernel.touchedMemory().bytes, 0) / count,
-    };
-  } finally {
-    for (const kernel of kernels) await kernel.close();
-  }
-}
 
 const bench: Bench = {
   name: 'chain',
@@ -92,7 +32,7 @@ const bench: Bench = {
     const began = performance.now();
     const { module } = loadImage('HOP');
     const compileMs = performance.now() - began;
-    const results: Result[] = [];
+    const results: Chained[] = [];
     for (let round = 0; round < (quick ? 1 : 7); round++) {
       log(`chain ${round + 1}`);
       results.push(await chain(module, IMAGES));

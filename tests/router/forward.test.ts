@@ -108,12 +108,15 @@ describe('no way to go (RFC 1812 §5.2.7.1)', () => {
     }
   });
 
-  test('routes that answer for themselves: reject says host unreachable, blackhole nothing', () => {
+  test('routes that answer for themselves: reject says host unreachable, prohibit administratively prohibited, blackhole nothing', () => {
     router.kernel.sysctl('net.route.table', 'add 10.7.0.0/16 reject');
     router.kernel.sysctl('net.route.table', 'add 10.8.0.0/16 blackhole');
+    router.kernel.sysctl('net.route.table', 'add 10.9.0.0/16 prohibit');
     assert.deepEqual(through({ dst: '10.7.1.1' }), []);
     const { type, code } = theError(router.left);
     assert.deepEqual([type, code], [3, 1]);
+    assert.deepEqual(through({ dst: '10.9.1.1' }), []);
+    assert.equal(theError(router.left).code, 13);
     silent({ dst: '10.8.1.1' });
   });
 
