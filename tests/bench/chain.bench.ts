@@ -7,7 +7,7 @@
  * All of it is in the time: instances made, booted and configured (two addresses, two routes each), every
  * address resolved by ARP over its hub, and an echo request through 253 routers to the last image and its
  * answer back through as many. An IP packet lives for 255 hops at most, so the request leaves with TTL 255
- * (net.inet.ip.ttl, on every image) and arrives with 2; a chain of 255 is the longest that has room to spare.
+ * (net.inet.ip.ttl, on every image) and arrives with 2: two images more would be too many.
  *
  * Compiling the module is not in it, as loading the program is not in the peer's; it has a row of its own.
  * The peer is rump kernels' figure for the same, as published; it is not measured here.
