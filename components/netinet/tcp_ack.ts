@@ -12,6 +12,7 @@ import { getmicrouptime } from "../../kernel/kern/clock";
 import { Socket, soisconnected } from "../../kernel/net/socket";
 import { sbdrop } from "../../kernel/net/sockbuf";
 import * as th from "./tcp";
+import { tcp_sndbuf_tune } from "./tcp_autobuf";
 import { tcp_cc_ecn, tcp_cc_established } from "./tcp_cc";
 import { tcp_challenge } from "./tcp_challenge";
 import { tcp_ecn_echoed } from "./tcp_ecn";
@@ -152,7 +153,10 @@ export function tcp_ack_new(tp: Tcpcb): void {
   }
   tcp_recovery_ack(tp, acked);
   tcp_pmtud_acked(tp);
-  if (data > 0) tcp_wakewriter(so);
+  if (data > 0) {
+    tcp_sndbuf_tune(tp, so, cc);
+    tcp_wakewriter(so);
+  }
 }
 
 /** RFC 9293 §3.10.7.4: a newer segment's window replaces the old one (SND.WL1, SND.WL2). True if it is newer. */

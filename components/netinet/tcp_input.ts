@@ -21,6 +21,7 @@ import { IP_DST, IP_SRC, IP_TOS, IP_TTL } from "./ip";
 import * as th from "./tcp";
 import { tcp_ack_new } from "./tcp_ack";
 import { tcp_info_received } from "./tcp_info";
+import { tcp_pressed, tcp_rcvbuf_time } from "./tcp_autobuf";
 import { TE_ON, tcp_ecn_input } from "./tcp_ecn";
 import { tcp_listen_input } from "./tcp_listen";
 import { TOF_SACK, TOF_TS, tcp_dooptions, tcpopt } from "./tcp_options";
@@ -163,6 +164,7 @@ function tcp_fastpath(tp: Tcpcb): bool {
     return true;
   }
   const so = tp.t_inpcb.inp_so;
+  if (tcp_pressed(so)) return false;
   if (seg.seg_ack != tp.snd_una || seg.ti_len > sbspace(so.so_rcv) || (so.so_state & SS_CANTRCVMORE) != 0) return false;
   if (<u32>seg.ti_len > tp.rcv_adv - tp.rcv_nxt) return false;
   tcpstat.preddat++;
@@ -181,6 +183,7 @@ export function tcp_indata(tp: Tcpcb, so: Socket): void {
   tcpstat.rcvpack++;
   tcpstat.rcvbyte += <u64>seg.ti_len;
   tp.rcv_nxt += seg.ti_len;
+  tcp_rcvbuf_time(tp);
   // Without news the urgent pointer moves along, or it would be 2^31 behind one day and seem ahead.
   if ((tp.t_flags & v.TF_URGPEND) == 0) tp.rcv_up = tp.rcv_nxt;
   const m = seg.m;

@@ -20,6 +20,7 @@ import { sbsndptr, sbspace } from "../../kernel/net/sockbuf";
 import { IP_HDRLEN } from "./ip";
 import { ip_output } from "./ip_output";
 import * as th from "./tcp";
+import { tcp_pressed_window } from "./tcp_autobuf";
 import { tcp_cc_idle } from "./tcp_cc";
 import { tcp_info_sent } from "./tcp_info";
 import { IPTOS_ECN_MASK, tcp_ecn_output, tcp_ecn_single } from "./tcp_ecn";
@@ -88,7 +89,7 @@ function tcp_wndupdate(tp: Tcpcb, so: Socket, win: u32): bool {
 /** The receive window to announce: never shrunk (RFC 9293 §3.8.6 SHLD-14), not in silly steps. */
 export function tcp_rcvwindow(tp: Tcpcb, so: Socket): u32 {
   const space = sbspace(so.so_rcv);
-  let win: u32 = space > 0 ? <u32>space : 0;
+  let win = tcp_pressed_window(so, space > 0 ? <u32>space : 0);
   if (win < so.so_rcv.sb_hiwat >> 2 && win < tp.t_maxseg) win = 0;
   const max = th.TCP_MAXWIN << <u32>tp.rcv_scale;
   if (win > max) win = max;

@@ -18,6 +18,7 @@ import { in_pcblookup_wild } from "./in_pcb";
 import * as th from "./tcp";
 import { tcp_ack } from "./tcp_ack";
 import { tcp_acknow, tcp_challenge, tcp_outside_ack } from "./tcp_challenge";
+import { tcp_pressed } from "./tcp_autobuf";
 import { TE_ON, tcp_ecn_input } from "./tcp_ecn";
 import { tcp_indata } from "./tcp_input";
 import { TOF_TS, tcpopt } from "./tcp_options";
@@ -99,7 +100,7 @@ export function tcp_segment_text(tp: Tcpcb): void {
   let fin = seg.ti_flags & th.TH_FIN;
   if ((seg.ti_len > 0 || fin != 0) && !v.TCPS_HAVERCVDFIN(tp.t_state)) {
     if (seg.seg_seq == tp.rcv_nxt && !tp.t_segq) {
-      if (seg.ti_len > 0) tcp_deliver(tp, so);
+      if (seg.ti_len > 0 && !tcp_deliver(tp, so)) fin = 0;
     } else {
       fin = tcp_outoforder(tp, so, fin);
     }
@@ -112,17 +113,24 @@ export function tcp_segment_text(tp: Tcpcb): void {
   tcp_output(tp);
 }
 
-/** In order: to the reader, or counted and dropped if the reader wants no more. */
-function tcp_deliver(tp: Tcpcb, so: Socket): void {
+/**
+ * In order: to the reader, or counted and dropped if the reader wants no more. False if there are not the mbufs
+ * to keep it: it has not been received, and the ACK says so.
+ */
+function tcp_deliver(tp: Tcpcb, so: Socket): bool {
   const seg = tcps.seg;
-  if ((so.so_state & SS_CANTRCVMORE) == 0) {
+  const wanted = (so.so_state & SS_CANTRCVMORE) == 0;
+  const pressed = wanted && tcp_pressed(so);
+  if (wanted && !pressed) {
     tcp_indata(tp, so);
-    return;
+    return true;
   }
-  tp.rcv_nxt += seg.ti_len;
+  if (pressed) tcpstat.rcvpressdrop++;
+  else tp.rcv_nxt += seg.ti_len;
   m_freem(seg.m);
   seg.m = MNULL;
   tp.t_flags |= v.TF_ACKNOW;
+  return !pressed;
 }
 
 /** Out of order, or filling a hole: keep it, hand over what is in order now. The FIN if it is reached. */

@@ -132,13 +132,16 @@ export class TcpStat {
   ecn_ce: u64;
   ecn_reduced: u64;
   ecn_cwr: u64;
+  rcvbufgrown: u64;
+  sndbufgrown: u64;
+  rcvpressdrop: u64;
 }
 
 export let tcpstat: TcpStat = changetype<TcpStat>(0);
 
 /** "name name …" in the order of the fields. */
 // One literal: joining strings would need an allocator.
-const NAMES = "connattempt accepts connects drops conndrops closed segstimed rttupdated delack timeoutdrop rexmttimeo persisttimeo persistdrop keeptimeo keepprobe keepdrops finwait2drop sndtotal sndpack sndbyte sndrexmitpack sndrexmitbyte sndacks sndprobe sndurg sndwinup sndctrl sndrst sndnobufs rcvtotal rcvpack rcvbyte rcvbadsum rcvbadoff rcvshort rcvduppack rcvdupbyte rcvpartduppack rcvpartdupbyte rcvoopack rcvoobyte rcvoodrop rcvpackafterwin rcvbyteafterwin rcvafterclose rcvwinprobe rcvdupack rcvacktoomuch rcvackpack rcvackbyte rcvwinupd rcvnoport rcvurg pawsdrop predack preddat badsyn badrst listendrop mturesent fastrexmit newrenopartial reasslimit rstlimit icmpquench challengeack memdrop selfconn challengelimit ackskipped twrstignored sack_send_blocks dsack_send_blocks sc_added sc_completed sc_timed_out sc_overflowed sc_reset sc_unreach sc_bucketoverflow sc_aborted sc_dupesyn sc_dropped sc_retransmitted sc_deferred sc_cookie_sent sc_cookie_recv sc_cookie_failed ccundo idlerestart hystartcss hystartexit mtudelayed mtublackhole mtuprobe mtuprobeok mtuprobefail sack_recovery_episode sack_rexmits sack_rexmit_bytes sack_rcv_blocks sack_sboverflow sack_rescues sack_reneged dsack_count dsack_bytes rack_reordering rack_lost_rexmits rack_reo_wnd_up rack_timeo tlp_probes tlp_rexmits tlp_recovered frto_start frto_spurious eifel_spurious undo ecn_shs ecn_ect ecn_ce ecn_reduced ecn_cwr";
+const NAMES = "connattempt accepts connects drops conndrops closed segstimed rttupdated delack timeoutdrop rexmttimeo persisttimeo persistdrop keeptimeo keepprobe keepdrops finwait2drop sndtotal sndpack sndbyte sndrexmitpack sndrexmitbyte sndacks sndprobe sndurg sndwinup sndctrl sndrst sndnobufs rcvtotal rcvpack rcvbyte rcvbadsum rcvbadoff rcvshort rcvduppack rcvdupbyte rcvpartduppack rcvpartdupbyte rcvoopack rcvoobyte rcvoodrop rcvpackafterwin rcvbyteafterwin rcvafterclose rcvwinprobe rcvdupack rcvacktoomuch rcvackpack rcvackbyte rcvwinupd rcvnoport rcvurg pawsdrop predack preddat badsyn badrst listendrop mturesent fastrexmit newrenopartial reasslimit rstlimit icmpquench challengeack memdrop selfconn challengelimit ackskipped twrstignored sack_send_blocks dsack_send_blocks sc_added sc_completed sc_timed_out sc_overflowed sc_reset sc_unreach sc_bucketoverflow sc_aborted sc_dupesyn sc_dropped sc_retransmitted sc_deferred sc_cookie_sent sc_cookie_recv sc_cookie_failed ccundo idlerestart hystartcss hystartexit mtudelayed mtublackhole mtuprobe mtuprobeok mtuprobefail sack_recovery_episode sack_rexmits sack_rexmit_bytes sack_rcv_blocks sack_sboverflow sack_rescues sack_reneged dsack_count dsack_bytes rack_reordering rack_lost_rexmits rack_reo_wnd_up rack_timeo tlp_probes tlp_rexmits tlp_recovered frto_start frto_spurious eifel_spurious undo ecn_shs ecn_ect ecn_ce ecn_reduced ecn_cwr rcvbufgrown sndbufgrown rcvpressdrop";
 
 export function tcp_stat_boot(): void {
   tcpstat = changetype<TcpStat>(kmem_alloc(offsetof<TcpStat>(), 64, "tcpstat"));

@@ -24,6 +24,7 @@ import { in_pseudo } from "../../kernel/net/in_cksum";
 import { ip_output } from "./ip_output";
 import { IP_HDRLEN } from "./ip";
 import * as th from "./tcp";
+import { tcp_autobuf_attach, tcp_autobuf_boot } from "./tcp_autobuf";
 import { tcp_cc_boot, tcp_cc_init } from "./tcp_cc";
 import { tcp_ccsel_boot } from "./tcp_ccsel";
 import { tcp_mslt_boot } from "./tcp_mslt";
@@ -71,6 +72,7 @@ export function tcp_init(): i32 {
   tcp_mslt_boot();
   tcp_vtw_boot();
   tcp_ecn_boot();
+  tcp_autobuf_boot();
   return 0;
 }
 
@@ -101,6 +103,7 @@ export function tcp_newtcpcb(so: Socket): Tcpcb {
   tp.t_rcvtime_us = getmicrouptime();
   tcp_timers_init(tp);
   tcp_cc_init(tp);
+  tcp_autobuf_attach(so);
   return tp;
 }
 

@@ -24,6 +24,7 @@ import { NETINET_TCP_RECVSPACE, NETINET_TCP_SENDSPACE } from "rump/tunables";
 import { in_pcbbind, in_pcbconnect, in_setpeeraddr, in_setsockaddr, sin_addr, sin_check } from "./in_pcb_user";
 import { in_ifbroadcast, in_multicast } from "./in_ifaddr";
 import * as th from "./tcp";
+import { tcp_autobuf_window, tcp_rcvbuf_tune } from "./tcp_autobuf";
 import { tcp_ctloutput, tcp_ioctl } from "./tcp_ctloutput";
 import { tcp_output } from "./tcp_output";
 import { tcp_finwait2 } from "./tcp_ack";
@@ -36,7 +37,7 @@ import { tcp_vtw_enter } from "./tcp_vtw";
 
 /** The scale to offer: enough for the largest receive buffer that this socket may have (RFC 7323 §2). */
 export function tcp_rcvscale_of(so: Socket): i32 {
-  const most = max(so.so_rcv.sb_hiwat, <u32>sost.so_sbmax);
+  const most = max(tcp_autobuf_window(so), <u32>sost.so_sbmax);
   let scale = 0;
   while (scale < th.TCP_MAX_WINSHIFT && th.TCP_MAXWIN << <u32>scale < most) scale++;
   return scale;
@@ -181,7 +182,10 @@ export class TcpProto extends Protosw {
   /** The reader took data: perhaps a window update is due. */
   pr_rcvd(so: Socket, flags: i32): void {
     const tp = sototcpcb(so);
-    if (tp.t_state >= v.TCPS_ESTABLISHED && (so.so_state & SS_CANTRCVMORE) == 0) tcp_output(tp);
+    if (tp.t_state >= v.TCPS_ESTABLISHED && (so.so_state & SS_CANTRCVMORE) == 0) {
+      tcp_rcvbuf_tune(tp, so);
+      tcp_output(tp);
+    }
   }
 
   pr_send(so: Socket, m: Mbuf, nam: usize, namlen: i32, flags: i32, control: Mbuf): i32 {

@@ -61,6 +61,10 @@ export class Tcpcb {
   cc_lastpipe: u32;
   cc_round: u32;
   cc_last_us: i64;
+  /** Receive buffer (tcp_autobuf.ts): round trip; since when, and from which byte on, what is read is counted. */
+  rb_rtt_us: u32;
+  rb_seq: u32;
+  rb_since_us: i64;
   /** ECN: TE_* (tcp_ecn.ts); snd_max when the window was last reduced. */
   t_ecn: u32;
   ecn_recover: u32;
@@ -269,6 +273,12 @@ export class TcpState {
   /** Congestion control: the algorithms' functions, and the one of new connections. */
   cc_algos: usize;
   cc_selected: i32;
+  recvbuf_auto: i32;
+  recvbuf_inc: i32;
+  recvbuf_max: i32;
+  sendbuf_auto: i32;
+  sendbuf_inc: i32;
+  sendbuf_max: i32;
   ecn_enable: i32;
   ecn_maxretries: i32;
   /** Out-of-order pieces that a connection may hold, that all may, that they do. */

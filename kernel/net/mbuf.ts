@@ -22,6 +22,7 @@
  */
 import { NET_NMBBIG, NET_NMBCLUSTERS, NET_NMBUFS } from "rump/tunables";
 import { kmem_alloc } from "../kern/kmem";
+import { softint_schedule } from "../kern/softint";
 import { Pool, pool_avail, pool_get, pool_index, pool_init, pool_ptr, pool_put } from "../kern/pool";
 
 export const MSIZE: i32 = 256;
@@ -144,6 +145,9 @@ export class MbState {
   mb_bigref: usize;
   /** Allocations refused since boot, of any kind. */
   mb_drops: u32;
+  /** Somebody waits for mbufs (mbwait.ts), whom this soft interrupt tells. */
+  mb_waiting: bool;
+  mb_softint: i32;
 }
 
 export let mbst: MbState = changetype<MbState>(0);
@@ -169,7 +173,13 @@ export function mbinit(): void {
  * took all, nothing could be sent any more that would free it.
  */
 export function m_scarce(): bool {
-  return pool_avail(mbst.mb_pool) < <u32>NET_NMBUFS >> 3 || pool_avail(mbst.mb_clpool) < <u32>NET_NMBCLUSTERS >> 3;
+  return m_short(2);
+}
+
+/** Whether fewer than `sixteenths` of the mbufs, or of the clusters, are left. */
+export function m_short(sixteenths: u32): bool {
+  return pool_avail(mbst.mb_pool) < (<u32>NET_NMBUFS >> 4) * sixteenths
+    || pool_avail(mbst.mb_clpool) < (<u32>NET_NMBCLUSTERS >> 4) * sixteenths;
 }
 
 /** An mbuf for `MLEN` bytes, empty; null when there is none. */
@@ -307,6 +317,10 @@ export function m_free(m: Mbuf): Mbuf {
   if (m.m_exttype != EXT_NONE) m_extfree(m);
   m.m_type = MT_FREE;
   pool_put(mbst.mb_pool, changetype<usize>(m));
+  if (mbst.mb_waiting && !m_short(3)) {
+    mbst.mb_waiting = false;
+    softint_schedule(mbst.mb_softint);
+  }
   return next;
 }
 

@@ -13,6 +13,7 @@ import { sysctl_int } from "../kern/sysctl";
 import { domaininit } from "./domain";
 import { if_boot } from "./ifnet";
 import { MbState, mbinit, mbst } from "./mbuf";
+import { mbwait_boot } from "./mbwait";
 import { netisr_boot } from "./netisr";
 import { SoState, socket_boot, sost } from "./socket";
 import { sysso_boot } from "./sys_socket";
@@ -59,6 +60,7 @@ export function net_init(): i32 {
   assert(memory.size() <= 32768, "net: more than 2 GiB of memory");
   mbinit();
   socket_boot();
+  mbwait_boot();
   sost.so_somaxconn = SOMAXCONN;
   sost.so_sbmax = NET_SBMAX;
   domaininit();

@@ -25,7 +25,7 @@
  */
 import { EOPNOTSUPP, ENOPROTOOPT, ENOTTY } from "../abi/errno";
 import { Mbuf, m_freem } from "./mbuf";
-import { Socket, SS_CANTRCVMORE, SS_CANTSENDMORE, SS_ISCONNECTED } from "./socket";
+import { Socket, SS_CANTRCVMORE, SS_CANTSENDMORE, SS_ISCONNECTED, SS_MBWAIT } from "./socket";
 import { sbavail, sbrecordlen, sbspace } from "./sockbuf";
 import { Msg } from "./msg";
 import { sosend_generic } from "./uipc_send";
@@ -122,6 +122,8 @@ export abstract class Protosw {
   pr_sowriteable(so: Socket): bool {
     if (so.so_error != 0 || (so.so_state & SS_CANTSENDMORE) != 0) return true;
     if ((this.pr_flags & PR_CONNREQUIRED) != 0 && (so.so_state & SS_ISCONNECTED) == 0) return false;
+    // A write that was refused for want of mbufs: when there are some (mbwait.ts).
+    if (so.so_state & SS_MBWAIT) return false;
     return this.pr_sospace(so) >= <i32>so.so_snd.sb_lowat;
   }
 }

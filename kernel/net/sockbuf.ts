@@ -20,6 +20,9 @@ const SB_COMPRESS_MAX: i32 = 512;
 /** Storage that a buffer may pin, as a multiple of its bytes. */
 const SB_EFFICIENCY: u32 = 8;
 
+/** sb_flags: the protocol may make the buffer larger; set by the protocol, cleared by SO_SNDBUF and SO_RCVBUF. */
+export const SB_AUTOSIZE: u32 = 1;
+
 @unmanaged
 export class Sockbuf {
   sb_mb: Mbuf;
@@ -36,6 +39,8 @@ export class Sockbuf {
   /** Where sbsndptr was: an mbuf and the offset of its first byte. */
   sb_sndptr: Mbuf;
   sb_sndoff: u32;
+  /** SB_*. */
+  sb_flags: u32;
   /** Knotes (kern/kqueue.ts: address of this word = the list). */
   sb_klist: usize;
 }

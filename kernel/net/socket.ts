@@ -22,6 +22,7 @@ import { NET_MAXSOCKETS } from "rump/tunables";
 import { kmem_alloc } from "../kern/kmem";
 import { knote } from "../kern/knote";
 import { Pool, pool_getz, pool_init, pool_put } from "../kern/pool";
+import { mbwait_remove } from "./mbwait";
 import { Protosw } from "./protosw";
 import { Sockbuf, sbdrop_all, sbreserve } from "./sockbuf";
 
@@ -40,6 +41,8 @@ export const SS_COMP: u32 = 0x100;
 export const SS_LINGERING: u32 = 0x200;
 /** Was connected and no longer is. */
 export const SS_ISDISCONNECTED: u32 = 0x400;
+/** Refused a write for want of mbufs: on the list of mbwait.ts. */
+export const SS_MBWAIT: u32 = 0x800;
 
 /** so_q0 of a listener holds at least this many, whatever the backlog. */
 export const SO_Q0MIN: u32 = 128;
@@ -69,10 +72,12 @@ export class Socket {
   /** Connections refused for want of room since listen(2). */
   so_overflow: u32;
 
-  /* Member of a listener's queue, or of the lingering list. */
+  /* Member of a listener's queue, or of the lingering list; of mbwait.ts's list. */
   so_head: Socket;
   so_qnext: Socket;
   so_qprev: Socket;
+  so_mwnext: Socket;
+  so_mwprev: Socket;
   /** Lingering: when to give up, µs of uptime. */
   so_deadline: i64;
 
@@ -172,6 +177,7 @@ export function sofree(so: Socket): void {
   if (so.so_state & SS_COMP) return;
   if (so.so_state & SS_INCOMP) soqremque(so);
   if (so.so_state & SS_LINGERING) solinger_remove(so);
+  mbwait_remove(so);
   assert(so.so_q0len == 0 && so.so_qlen == 0, "sofree: connections queued");
   assert(so.so_rcv.sb_klist == 0 && so.so_snd.sb_klist == 0, "sofree: watched");
   sbdrop_all(so.so_snd);
@@ -266,6 +272,8 @@ export function sonewconn(head: Socket, state: u32): Socket {
     sofree(so);
     return changetype<Socket>(0);
   }
+  so.so_rcv.sb_flags = head.so_rcv.sb_flags;
+  so.so_snd.sb_flags = head.so_snd.sb_flags;
   if (state & SS_ISCONNECTED) {
     so.so_state |= SS_ISCONNECTED;
     sorwakeup(head);

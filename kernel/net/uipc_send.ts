@@ -13,6 +13,7 @@ import { MSG_EOR, MSG_MORE, MSG_OOB } from "../abi/socket";
 import { MCLBYTES, MLEN, MNULL, MT_CONTROL, M_EOR, Mbuf, m_clget, m_free, m_freem, m_get, m_scarce, m_size, m_start } from "./mbuf";
 import { m_last, m_length } from "./mbuf2";
 import { m_getfor } from "./mbuf3";
+import { mbwait_add } from "./mbwait";
 import { Msg, msg_get } from "./msg";
 import { PR_ATOMIC, PR_CONNREQUIRED, PRUS_MORETOCOME, PRUS_OOB } from "./protosw";
 import { SS_CANTSENDMORE, SS_ISCONNECTED, SS_ISCONNECTING, Socket } from "./socket";
@@ -86,6 +87,12 @@ function prus(flags: i32, more: bool): i32 {
   return (flags & MSG_OOB ? PRUS_OOB : 0) | (more || (flags & MSG_MORE) != 0 ? PRUS_MORETOCOME : 0);
 }
 
+/** No mbufs. A stream is not writeable until there are some (mbwait.ts); a datagram may be dropped, its sender goes on. */
+function sosend_nobufs(so: Socket, atomic: bool): i32 {
+  if (!atomic) mbwait_add(so);
+  return -ENOBUFS;
+}
+
 /** Protosw.pr_sosend for protocols with mbuf socket buffers: bytes taken or -errno. */
 export function sosend_generic(so: Socket, msg: Msg, flags: i32): i32 {
   let e = sosend_check(so, msg.msg_namelen != 0);
@@ -96,7 +103,7 @@ export function sosend_generic(so: Socket, msg: Msg, flags: i32): i32 {
   if (msg.msg_controllen > MCLBYTES) return -EMSGSIZE;
   const room = sosend_room(so, resid, msg.msg_controllen);
   if (room < 0) return room;
-  if (m_scarce()) return -ENOBUFS;
+  if (m_scarce()) return sosend_nobufs(so, atomic);
   let control = MNULL;
   if (msg.msg_controllen > 0) {
     control = msg_tocontrol(msg);
@@ -105,7 +112,7 @@ export function sosend_generic(so: Socket, msg: Msg, flags: i32): i32 {
   const m = msg_tochain(msg, room, atomic);
   if (!m) {
     m_freem(control);
-    return -ENOBUFS;
+    return sosend_nobufs(so, atomic);
   }
   if (flags & MSG_EOR) {
     const last = m_last(m);

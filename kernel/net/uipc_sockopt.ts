@@ -10,7 +10,7 @@ import { FIOASYNC, FIONBIO, FIONREAD, FIONSPACE, FIONWRITE, SIOCATMARK } from ".
 import * as s from "../abi/socket";
 import { PRCO_GETOPT, PRCO_SETOPT } from "./protosw";
 import { SS_RCVATMARK, Socket, sost } from "./socket";
-import { sbreserve } from "./sockbuf";
+import { SB_AUTOSIZE, sbreserve } from "./sockbuf";
 
 /** Options that are one bit of so_options. */
 const SO_FLAGS: i32 = s.SO_DEBUG | s.SO_REUSEADDR | s.SO_KEEPALIVE | s.SO_DONTROUTE | s.SO_BROADCAST
@@ -35,9 +35,12 @@ function timeval_us(buf: usize, len: i32): i64 {
 
 function setbuf(so: Socket, opt: i32, v: i32): i32 {
   if (v <= 0) return -EINVAL;
-  if (opt == s.SO_SNDBUF) sbreserve(so.so_snd, v, sost.so_sbmax);
-  else if (opt == s.SO_RCVBUF) sbreserve(so.so_rcv, v, sost.so_sbmax);
-  else if (opt == s.SO_SNDLOWAT) so.so_snd.sb_lowat = min<u32>(v, so.so_snd.sb_hiwat);
+  if (opt == s.SO_SNDBUF || opt == s.SO_RCVBUF) {
+    const sb = opt == s.SO_SNDBUF ? so.so_snd : so.so_rcv;
+    sbreserve(sb, v, sost.so_sbmax);
+    // Whoever says how large it is to be wants it so.
+    sb.sb_flags &= ~SB_AUTOSIZE;
+  } else if (opt == s.SO_SNDLOWAT) so.so_snd.sb_lowat = min<u32>(v, so.so_snd.sb_hiwat);
   else so.so_rcv.sb_lowat = min<u32>(v, so.so_rcv.sb_hiwat);
   return 0;
 }
