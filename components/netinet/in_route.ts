@@ -9,6 +9,7 @@ import { EADDRNOTAVAIL, EHOSTUNREACH, ENETUNREACH } from "../../kernel/abi/errno
 import { SIN_ADDR } from "../../kernel/abi/sockaddr";
 import { RTF_BLACKHOLE, RTF_REJECT, Rtentry } from "../../kernel/net/route";
 import { rt_gen, rtalloc4 } from "rump/route";
+import { rtcache_out, rtcache_put } from "rump/rtcache";
 import { Inpcb } from "./in_pcb";
 
 /** The route from `inp` to its peer (or to `dst` if it has none), or null. */
@@ -18,8 +19,10 @@ export function in_pcbroute(inp: Inpcb, dst: u32): Rtentry {
     const rt = changetype<Rtentry>(inp.inp_ro_rt);
     if (inp.inp_faddr == dst) return rt;
   }
-  const rt = rtalloc4(dst, inp.inp_laddr, inp.inp_tos, 0);
+  const known = rtcache_out(dst, inp.inp_laddr, inp.inp_tos);
+  const rt = known ? known : rtalloc4(dst, inp.inp_laddr, inp.inp_tos, 0);
   if (inp.inp_faddr == dst && dst != 0) {
+    if (rt && !known) rtcache_put(dst, inp.inp_laddr, inp.inp_tos, 0, rt);
     inp.inp_ro_rt = changetype<usize>(rt);
     inp.inp_ro_gen = gen;
   }

@@ -26,6 +26,7 @@ import {
   RTF_BLACKHOLE, RTF_BROADCAST, RTF_GATEWAY, RTF_LOCAL, RTF_PROHIBIT, RTF_REJECT, Rtentry,
 } from "../../kernel/net/route";
 import { rtalloc4 } from "rump/route";
+import { RTC_BRD, RTC_IN_MC, RTC_MARTIAN_DST, RTC_MARTIAN_SRC, RTC_NO_ROUTE, rtcache_in, rtcache_note, rtcache_put } from "rump/rtcache";
 import {
   ICMP_PARAMPROB, ICMP_REDIRECT, ICMP_REDIRECT_HOST, ICMP_TIMXCEED, ICMP_TIMXCEED_INTRANS, ICMP_UNREACH,
   ICMP_UNREACH_FILTER_PROHIB, ICMP_UNREACH_HOST, ICMP_UNREACH_NEEDFRAG, ICMP_UNREACH_NET, ICMP_UNREACH_SRCFAIL, icmp_error,
@@ -71,8 +72,14 @@ export function ip_forwarding(): bool {
 
 function forwardable(m: Mbuf, src: u32, dst: u32, ifp: Ifnet): bool {
   // RFC 1812 §5.3.4: what was broadcast on the link. §5.3.5, RFC 2644: nor a directed broadcast.
-  if (fw.enabled == 0 || (m.m_flags & (M_BCAST | M_MCAST)) != 0 || in_ifbroadcast(dst)) return false;
-  if (ip_forwardable(src) && ip_forwardable(dst)) return true;
+  if (fw.enabled == 0) return false;
+  if ((m.m_flags & (M_BCAST | M_MCAST)) != 0 || in_ifbroadcast(dst)) {
+    rtcache_note((m.m_flags & M_MCAST) != 0 ? RTC_IN_MC : RTC_BRD);
+    return false;
+  }
+  const from = ip_forwardable(src);
+  if (from && ip_forwardable(dst)) return true;
+  rtcache_note(from ? RTC_MARTIAN_DST : RTC_MARTIAN_SRC);
   ipstat.martian++;
   ip_logmartian(src, dst, ifp);
   return false;
@@ -83,12 +90,15 @@ export function ip_forward(m: Mbuf, ifp: Ifnet): void {
   const p = m.m_data;
   const src = load<u32>(p, ip.IP_SRC);
   const dst = load<u32>(p, ip.IP_DST);
-  if (!forwardable(m, src, dst, ifp)) {
+  // What the cache knows went through all this, and on, since the routes changed last.
+  const known = fw.enabled != 0 && (m.m_flags & (M_BCAST | M_MCAST)) == 0
+    ? rtcache_in(dst, src, load<u8>(p, ip.IP_TOS), m.ph_rcvif) : changetype<Rtentry>(0);
+  if (!known && !forwardable(m, src, dst, ifp)) {
     ipstat.cantforward++;
     m_freem(m);
     return;
   }
-  const rt = rtalloc4(dst, src, load<u8>(p, ip.IP_TOS), m.ph_rcvif);
+  const rt = known ? known : rtalloc4(dst, src, load<u8>(p, ip.IP_TOS), m.ph_rcvif);
   if (!rt || (rt.rt_flags & (RTF_REJECT | RTF_BLACKHOLE | RTF_BROADCAST | RTF_LOCAL)) != 0) {
     ip_noroute(m, rt);
     return;
@@ -106,16 +116,18 @@ export function ip_forward(m: Mbuf, ifp: Ifnet): void {
   }
   fw.quotelen = min(m.ph_len, QUOTE);
   m_copydata(m, 0, fw.quotelen, fw.quote);
-  ip_forward1(m, ifp, rt, mtu);
+  const iif = m.ph_rcvif;
+  const tos = load<u8>(p, ip.IP_TOS);
+  if (ip_forward1(m, ifp, rt, mtu) && !known) rtcache_put(dst, src, tos, iif, rt);
 }
 
-/** The packet may go by `rt`: TTL, options, out. */
-function ip_forward1(m0: Mbuf, ifp: Ifnet, rt: Rtentry, mtu: i32): void {
+/** The packet may go by `rt`: TTL, options, out. True if it went. */
+function ip_forward1(m0: Mbuf, ifp: Ifnet, rt: Rtentry, mtu: i32): bool {
   const hlen = ip.ip_hl(m0.m_data);
   const m = m_makewritable(m0, hlen);
   if (!m) {
     ipstat.nobufs++;
-    return;
+    return false;
   }
   const p = m.m_data;
   // RFC 1624: the header checksum follows the TTL without being computed anew.
@@ -124,18 +136,19 @@ function ip_forward1(m0: Mbuf, ifp: Ifnet, rt: Rtentry, mtu: i32): void {
   store<u16>(p, <u16>in_cksum_update(load<u16>(p, ip.IP_SUM), old, load<u16>(p, ip.IP_TTL)), ip.IP_SUM);
   const dst = load<u32>(p, ip.IP_DST);
   const hop = (rt.rt_flags & RTF_GATEWAY) != 0 ? rt.rt_gateway4 : dst;
-  if (hlen > ip.IP_HDRLEN && !ip_forward_options(m, hlen, in_ifaddr_of(rt.rt_ifp, hop))) return;
+  if (hlen > ip.IP_HDRLEN && !ip_forward_options(m, hlen, in_ifaddr_of(rt.rt_ifp, hop))) return false;
   const index = m.ph_rcvif;
   const e = ip_send(m, rt.rt_ifp, rt, hop, mtu);
   if (e < 0) {
     ipstat.odropped++;
     if (e == -EHOSTUNREACH || e == -ENETDOWN) ip_quoted_error(ICMP_UNREACH, ICMP_UNREACH_HOST, 0, index);
-    return;
+    return false;
   }
   ipstat.forward++;
   in_iface(index).ii_forwarded++;
   in_iface(rt.rt_ifp.if_index).ii_sent++;
   if (rt.rt_ifp == ifp) ip_redirect(ifp, dst, hop);
+  return true;
 }
 
 /** RFC 1812 §5.2.4: record route and timestamp get `addr`. False: there is something wrong with them, m is consumed. */
@@ -172,6 +185,7 @@ function ip_redirect(ifp: Ifnet, dst: u32, hop: u32): void {
 /** `rt` (null: there is none) is no way to go. */
 function ip_noroute(m: Mbuf, rt: Rtentry): void {
   ipstat.noroute++;
+  rtcache_note(RTC_NO_ROUTE);
   if (rt && (rt.rt_flags & (RTF_BLACKHOLE | RTF_BROADCAST | RTF_LOCAL)) != 0) {
     m_freem(m);
     return;

@@ -15,16 +15,19 @@
  * Addresses are as in a packet everywhere but in the trie.
  */
 import { ROUTE_MAXROUTES, ROUTE_MAXTABLES, ROUTE_UNITS } from "rump/tunables";
+import { kput_char, kput_str, kput_u32 } from "../../kernel/kern/kstring";
+import { sysctl_fn } from "../../kernel/kern/sysctl";
+import { ERANGE } from "../../kernel/abi/errno";
 import { kmem_alloc } from "../../kernel/kern/kmem";
 import { Pool, pool_getz, pool_index, pool_init, pool_ptr, pool_put } from "../../kernel/kern/pool";
 import {
   RTF_BROADCAST, RTF_CONNECTED, RTF_LOCAL, RTF_STATIC, RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN, Rtentry,
 } from "../../kernel/net/route";
-import { fib_arena_boot } from "./fib_arena";
+import { fib_arena_boot, fib_arena_fails, fib_arena_hiwat, fib_arena_size, fib_arena_used } from "./fib_arena";
 import { rt_gen_boot, rt_touch } from "./fib_gen";
 import { fib_nexthop_boot, fib_nexthop_put, fib_nexthop_usable, fib_paths_reshare } from "./fib_nexthop";
 import {
-  FIBTRIE_SIZE, FR_RT, Fibtrie, fib_delete, fib_exact, fib_insert, fib_match, fib_trie_boot, fib_trie_init, fib_usable,
+  FIBTRIE_SIZE, FR_RT, Fibtrie, fib_delete, fib_depth, fib_exact, fib_insert, fib_match, fib_nodes, fib_trie_boot, fib_trie_init, fib_usable,
 } from "./fib_trie";
 
 /** Routes of an address: rtrequest tells them apart by it. */
@@ -75,11 +78,25 @@ export function rt_table_boot(): void {
   rt_gen_boot();
   fib_trie_boot();
   fib_nexthop_boot();
+  sysctl_fn("net.route.memory", table_memory, 0);
   tbs.tables = kmem_alloc(<usize>ROUTE_MAXTABLES * TABLE_SIZE, 64, "route");
   for (let i = 0; i < ROUTE_MAXTABLES; i++) fib_trie_init(trie_of(table_at(i)));
   table_at(0).tb_id = RT_TABLE_LOCAL;
   table_at(1).tb_id = RT_TABLE_MAIN;
   table_at(2).tb_id = RT_TABLE_DEFAULT;
+}
+
+/** sysctl net.route.memory: "name value" lines. */
+function table_memory(buf: usize, len: i32, newp: usize, newlen: i32): i32 {
+  const end = buf + <usize>len;
+  let at = kput_char(kput_u32(kput_str(buf, end, "routes "), end, tbs.nroutes), end, 10);
+  at = kput_char(kput_u32(kput_str(at, end, "nodes "), end, fib_nodes()), end, 10);
+  at = kput_char(kput_u32(kput_str(at, end, "trie_bytes "), end, <u32>fib_arena_used()), end, 10);
+  at = kput_char(kput_u32(kput_str(at, end, "trie_most "), end, <u32>fib_arena_hiwat()), end, 10);
+  at = kput_char(kput_u32(kput_str(at, end, "trie_size "), end, <u32>fib_arena_size()), end, 10);
+  at = kput_char(kput_u32(kput_str(at, end, "trie_fails "), end, fib_arena_fails()), end, 10);
+  at = kput_char(kput_u32(kput_str(at, end, "route_bytes "), end, tbs.pool.pr_size * <u32>tbs.nroutes), end, 10);
+  return at == end ? -ERANGE : <i32>(at - buf);
 }
 
 // ── tables ───────────────────────────────────────────────────────────────────────────────────────
@@ -136,6 +153,11 @@ export function table_lookup(tb: Fibtable, dst: u32): Rtentry {
   if (tb.tb_routes == 0) return changetype<Rtentry>(0);
   const res = table_match(tb, dst);
   return changetype<Rtentry>(res != 0 ? load<usize>(res, FR_RT) : 0);
+}
+
+/** Nodes that table_lookup reads. */
+export function table_depth(tb: Fibtable, dst: u32): i32 {
+  return fib_depth(trie_of(tb), bswap<u32>(dst));
 }
 
 /** The route whose way table_lookup answers, or null. */

@@ -131,6 +131,17 @@ export function fib_match(t: Fibtrie, h: u32): usize {
   return t.ft_zero != 0 ? changetype<usize>(t) : 0;
 }
 
+/** Nodes that fib_match reads for `h`. */
+export function fib_depth(t: Fibtrie, h: u32): i32 {
+  let n = root_of(t, h);
+  for (let depth = 1; ; depth++) {
+    const bit = <u64>1 << <u64>six(h, n.fn_pos);
+    if ((n.fn_ext & bit) == 0) return depth;
+    n = kid_at(n, bit);
+    if (!keyed(n, h)) return depth + 1;
+  }
+}
+
 /** The Rtentry of the longest prefix of `h` that can be used, and its result through fib_found(); 0 if there is none. */
 export function fib_usable(t: Fibtrie, h: u32): usize {
   let n = root_of(t, h);

@@ -15,7 +15,7 @@ import { kmem_alloc } from "../../kernel/kern/kmem";
 import { Ifaddr, if_byindex, if_count } from "../../kernel/net/ifnet";
 import { RTF_BLACKHOLE, RTF_BROADCAST, RTF_GATEWAY, RTF_LOCAL, RTF_REJECT, Rtentry } from "../../kernel/net/route";
 import { fib_path_of } from "./fib_nexthop";
-import { rt_lookup, rt_mask, rt_table_boot, table_at, table_lookup } from "./fib_table";
+import { rt_lookup, rt_mask, rt_table_boot, table_at, table_depth, table_lookup } from "./fib_table";
 import { rt_expire_boot } from "./route_expire";
 import { rt_ifa_boot, rt_ifa_in, rt_ifa_with } from "./route_ifa";
 import { exc_boot, exc_find, exc_pmtu, exc_redirect } from "./route_exception";
@@ -27,8 +27,8 @@ import { text_boot } from "./route_text";
 import { rt_way_boot } from "./route_way";
 
 export { rtrequest } from "./route_request";
-export { rt_gen } from "./fib_gen";
-export { Rtkey } from "./route_rule";
+export { rt_gen, rt_touch } from "./fib_gen";
+export { kput_metrics } from "./route_show";
 
 /** The key of the look-up under way. */
 let rkey: Rtkey = changetype<Rtkey>(0);
@@ -117,6 +117,11 @@ export function rt_redirected(dst: u32, gw: u32, from: u32, iif: i32): bool {
   if (<i32>direct.rt_ifp.if_index != iif) return false;
   exc_redirect(rt, dst, gw);
   return true;
+}
+
+/** Nodes that a look-up of `dst` in the main table reads: for tests. */
+export function rtdepth4(dst: u32): i32 {
+  return table_depth(table_at(1), dst);
 }
 
 /** IPv6: addresses of 16 bytes at `dst` and `src`. These tables hold none: null. */

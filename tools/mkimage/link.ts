@@ -132,12 +132,18 @@ function orderCalls(tree: Tree, units: Unit[]): Linked['phases'] {
   })).filter(({ calls }) => calls.length > 0);
 }
 
-/** Roles that stand for one module: those of which an image has at most one provider. */
-export function roleModules(tree: Tree, providers: Map<string, Unit[]>): Linked['roles'] {
+/**
+ * Roles that stand for one module: those of which an image has at most one provider. A role without one is
+ * what a unit of the image says it is when it is absent.
+ */
+export function roleModules(tree: Tree, providers: Map<string, Unit[]>, units: readonly Unit[]): Linked['roles'] {
   const roles: Linked['roles'] = new Map();
   for (const [role, [unit]] of [...providers].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const module = unit.roleModules[role];
     if (tree.capabilities.get(role)?.max === 1 && module) roles.set(role, { module, unit });
+  }
+  for (const unit of units) {
+    for (const [role, module] of Object.entries(unit.absent)) if (!roles.has(role)) roles.set(role, { module, unit });
   }
   return roles;
 }
@@ -176,7 +182,7 @@ export function linkImage(tree: Tree, conf: Conf): Linked {
     description: conf.description,
     units,
     phases: orderCalls(tree, units),
-    roles: roleModules(tree, providers),
+    roles: roleModules(tree, providers, units),
     tunables: mergeTunables(tree, units, conf.tunables, where),
     params: conf.params,
     pages: conf.pages,
@@ -203,7 +209,7 @@ export function linkComponent(tree: Tree, name: string): Linked {
     description: unit.description,
     units,
     phases: orderCalls(tree, units),
-    roles: roleModules(tree, providers),
+    roles: roleModules(tree, providers, units),
     tunables: mergeTunables(tree, units, {}, where),
     params: {},
     pages: unit.pages ?? ALONE_PAGES,

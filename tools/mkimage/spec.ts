@@ -14,6 +14,8 @@ import { aString, int32Map, readShaped, type Shape, stringMap } from './json';
 import { roleModules } from './link';
 import type { Tree, Unit } from './tree';
 
+/** In SPEC.json: nobody stands in, the role is absent. */
+const NONE = 'none';
 const SPEC = 'kernel/conf/SPEC.json';
 const SHAPE: Shape = {
   description: { check: aString, required: true },
@@ -32,6 +34,8 @@ export function specSources(tree: Tree): Generated {
   const units = [...tree.parts.values(), ...tree.components.values()];
   const providers = new Map<string, Unit[]>();
   for (const role of tree.capabilities.keys()) {
+    // As in an image that does without.
+    if (conf.roles?.[role] === NONE) continue;
     const able = units.filter((unit) => unit.provides.includes(role));
     const chosen = able.find((unit) => unit.name === conf.roles?.[role]) ?? able[0];
     if (chosen) providers.set(role, [chosen]);
@@ -41,7 +45,7 @@ export function specSources(tree: Tree): Generated {
     if (!(name in tunables)) throw new LinkError(`${SPEC}: there is no tunable "${name}"${didYouMean(name, Object.keys(tunables))}`);
     tunables[name] = value;
   }
-  return rumpSources('gen', 'the specs', roleModules(tree, providers), tunables);
+  return rumpSources('gen', 'the specs', roleModules(tree, providers, units), tunables);
 }
 
 /** Bring gen/rump/ up to date. */

@@ -43,6 +43,8 @@ export interface Unit {
   init: Partial<Record<Phase, InitCall[]>>;
   /** Role → module re-exported as rump/<role>. */
   roleModules: Record<string, string>;
+  /** Role → module that stands for it in an image where nobody provides it. */
+  absent: Record<string, string>;
   /** Full names (HTTPD_MAXCONNS) with defaults. */
   tunables: Record<string, number>;
   sizeBudget: number | null;
@@ -108,6 +110,7 @@ const COMPONENT: Shape = {
   name: { check: aString, required: true },
   entry: { check: aString, required: true },
   roles: { check: stringMap },
+  absent: { check: stringMap },
   exports: { check: aString },
   pages: { check: aCount },
   user: { check: aString },
@@ -138,6 +141,7 @@ interface Description {
   entry?: string;
   init?: Record<string, string | string[]>;
   roles?: Record<string, string>;
+  absent?: Record<string, string>;
   tunables?: Record<string, number>;
   sizeBudget?: number;
   exports?: string;
@@ -191,8 +195,9 @@ function makeUnit(root: string, kind: Unit['kind'], name: string, where: string,
     if (!provides.includes(role)) throw new LinkError(`${where}: "roles" names "${role}", which is not in "provides"`);
     roleModules[role] = moduleIn(root, where, dir, file);
   }
+  const absent = Object.fromEntries(Object.entries(d.absent ?? {}).map(([role, file]) => [role, moduleIn(root, where, dir, file)]));
   return {
-    kind, name, dir, provides, roleModules,
+    kind, name, dir, provides, roleModules, absent,
     description: d.description,
     described: where,
     prefixes: kind === 'component' ? [`${dir}/`] : [`kernel/${name}/`, ...(name === 'kern' ? ['kernel/abi/'] : [])],
@@ -239,7 +244,7 @@ function loadCapabilities(root: string): Map<string, Cardinality> {
 
 /** Every role that `unit` names must be in capabilities.json. */
 function checkRoles(unit: Unit, capabilities: Tree['capabilities']): void {
-  for (const role of [...unit.provides, ...unit.needs]) {
+  for (const role of [...unit.provides, ...unit.needs, ...Object.keys(unit.absent)]) {
     if (capabilities.has(role)) continue;
     const hint = didYouMean(role, capabilities.keys());
     throw new LinkError(`${unit.described}: unknown role "${role}"${hint}; roles are listed in ${CAPABILITIES}`);
