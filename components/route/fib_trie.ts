@@ -134,12 +134,15 @@ export function fib_match(t: Fibtrie, h: u32): usize {
 /** Nodes that fib_match reads for `h`. */
 export function fib_depth(t: Fibtrie, h: u32): i32 {
   let n = root_of(t, h);
-  for (let depth = 1; ; depth++) {
-    const bit = <u64>1 << <u64>six(h, n.fn_pos);
-    if ((n.fn_ext & bit) == 0) return depth;
+  let depth = 1;
+  let bit = <u64>1 << <u64>six(h, n.fn_pos);
+  while ((n.fn_ext & bit) != 0) {
     n = kid_at(n, bit);
-    if (!keyed(n, h)) return depth + 1;
+    depth++;
+    if (!keyed(n, h)) break;
+    bit = <u64>1 << <u64>six(h, n.fn_pos);
   }
+  return depth;
 }
 
 /** The Rtentry of the longest prefix of `h` that can be used, and its result through fib_found(); 0 if there is none. */

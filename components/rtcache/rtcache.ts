@@ -153,8 +153,8 @@ function find(dst: u32, src: u32, key: u32, searched: usize): usize {
 
 /** The way that packets like this one, which came by interface `iif` and are to be forwarded, took; or null. */
 export function rtcache_in(dst: u32, src: u32, tos: i32, iif: i32): Rtentry {
-  const e = rcs.enabled == 0 ? 0
-    : find(dst, src, <u32>iif << 8 | tos, changetype<usize>(rcs.stat) + offsetof<RtcacheStat>("in_hlist_search"));
+  let e: usize = 0;
+  if (rcs.enabled != 0) e = find(dst, src, <u32>iif << 8 | tos, changetype<usize>(rcs.stat) + offsetof<RtcacheStat>("in_hlist_search"));
   if (e == 0) {
     rcs.stat.in_slow_tot++;
     return changetype<Rtentry>(0);
@@ -167,8 +167,8 @@ export function rtcache_in(dst: u32, src: u32, tos: i32, iif: i32): Rtentry {
 
 /** The way that packets from here like this one took, or null. */
 export function rtcache_out(dst: u32, src: u32, tos: i32): Rtentry {
-  const e = rcs.enabled == 0 ? 0
-    : find(dst, src, tos, changetype<usize>(rcs.stat) + offsetof<RtcacheStat>("out_hlist_search"));
+  let e: usize = 0;
+  if (rcs.enabled != 0) e = find(dst, src, tos, changetype<usize>(rcs.stat) + offsetof<RtcacheStat>("out_hlist_search"));
   if (e == 0) {
     rcs.stat.out_slow_tot++;
     return changetype<Rtentry>(0);

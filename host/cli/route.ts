@@ -2,7 +2,7 @@
  * `rumpwasm route`: routing tables and policy rules of an instance. What follows add, change, del and flush goes
  * to sysctl net.route.table as it is, what follows rule to net.route.rules (components/route):
  *
- *      show [table T | all]                      get ADDRESS [from S] [iif IF] [oif IF] [tos N] [mark N]
+ *      show [table T | all | cache [stats]]      get ADDRESS [from S] [iif IF] [oif IF] [tos N] [mark N]
  *      add DESTINATION[/LENGTH] WAY [OPTION…]    DESTINATION: an address or "default"
  *      del DESTINATION[/LENGTH] [GATEWAY]        WAY: a gateway, "dev IF", "reject", "blackhole", "prohibit",
  *      flush [table T]                                "nexthop via GATEWAY [weight N]" and more of these
@@ -15,6 +15,7 @@ import { parseRouteAnswer, parseRoutes, parseRules, type Route, type RouteAnswer
 import { UsageError } from './errors';
 import { type Instance, instanceCommand, type InstanceFlags, print, type SysctlAnswer, withInstance } from './instance';
 import { readBatch, runBatch } from './routeBatch';
+import { showCache } from './routeCache';
 import { answerText, routesText, rulesText } from './routeText';
 
 interface RouteFlags extends InstanceFlags {
@@ -36,7 +37,7 @@ export async function fetchRoutes(instance: Instance): Promise<Route[]> {
 function ofTable(routes: readonly Route[], [word, name]: readonly string[]): Route[] {
   if (word === 'all') return [...routes];
   if (word === undefined) return routes.filter(({ table: its = 'main' }) => ['main', 'local', 'default'].includes(its));
-  if (word !== 'table' || name === undefined) throw new UsageError(`route show ${word}: expected table NAME or all`);
+  if (word !== 'table' || name === undefined) throw new UsageError(`route show ${word}: expected table NAME, cache or all`);
   return routes.filter(({ table: its }) => its === name);
 }
 
@@ -67,7 +68,8 @@ async function route(verb: string, words: readonly string[], flags: RouteFlags, 
     if (file === undefined) throw new UsageError('route batch: expected a file');
     const count = await runBatch(instance, table, file, readBatch(file));
     if (flags.json) print(flags, { commands: count }, () => '');
-  } else if (verb === 'show') print(flags, ofTable(await fetchRoutes(instance), words), routesText);
+  } else if (verb === 'show' && words[0] === 'cache') await showCache(words.slice(1), flags, instance);
+  else if (verb === 'show') print(flags, ofTable(await fetchRoutes(instance), words), routesText);
   else if (verb === 'get') {
     const found = await get(instance, words);
     print(flags, { ...found.route, rule: found.rule, way: found.way }, () => answerText(words[0]!, found));
@@ -80,7 +82,7 @@ const verbs = ['show', 'get', 'add', 'change', 'del', 'flush', 'rule', 'batch'];
 
 export function registerRoute(program: Command): void {
   instanceCommand(program, 'route', 'routing tables and policy rules of an instance')
-    .argument('[verb]', 'show [table T | all], get ADDRESS [from S] [iif IF] [oif IF] [tos N] [mark N], add, change, del, flush [table T], rule [show | add | del | flush], batch FILE', 'show')
+    .argument('[verb]', 'show [table T | all | cache [stats]], get ADDRESS [from S] [iif IF] [oif IF] [tos N] [mark N], add, change, del, flush [table T], rule [show | add | del | flush], batch FILE', 'show')
     .argument('[words...]', 'DESTINATION[/LENGTH] GATEWAY|dev IF|reject|blackhole|prohibit|nexthop via GATEWAY [weight N]… [metric N] [mtu [lock] N] [src ADDRESS] [table T]; of a rule: [priority N] [not] [from P] [to P] [tos N] [fwmark N[/M]] [iif IF] [oif IF] lookup T|blackhole|unreachable|prohibit')
     .option('-b, --batch <file>', 'commands from a file, a line each; "-" is standard input')
     .action((verb: string, words: string[], flags: RouteFlags) => {

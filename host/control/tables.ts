@@ -105,7 +105,7 @@ function parsePath(text: string): RoutePath {
 }
 
 /** "name=value" joined by commas. */
-function parseMetrics(text: string): Record<string, string> {
+export function parseMetrics(text: string): Record<string, string> {
   return Object.fromEntries(text.split(',').map((pair) => pair.split('=') as [string, string]));
 }
 

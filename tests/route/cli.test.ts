@@ -14,7 +14,7 @@ import { User } from '../lib/user';
 const lan = ['NET', '-q', '-I', 'virt0,virtif,hub=lan', '-W', 'virt0,inet,static,10.0.0.2/24,10.0.0.1', '-R', '10.9.0.0/16,10.0.0.3'];
 
 describe('route', () => {
-  before(async () => { await buildImage('NET'); });
+  before(async () => { for (const image of ['NET', 'ROUTER']) await buildImage(image); });
 
   test('tables, and which rule, table and prefix answered', async (t) => {
     const user = new User(t);
@@ -64,8 +64,19 @@ describe('route', () => {
     }
     assert.match(await user.complaint('route', 'frob'), /^route frob: expected show, get, .* or batch$/);
     assert.match(await user.complaint('route', 'rule', 'frob'), /^route rule frob: expected show, add, del or flush$/);
-    assert.match(await user.complaint('route', 'show', 'main'), /^route show main: expected table NAME or all$/);
+    assert.match(await user.complaint('route', 'show', 'main'), /^route show main: expected table NAME, cache or all$/);
     assert.match(await user.complaint('route', 'get', '10.1.1.1', 'iif', 'virt9'), /there is no such interface$/);
+  });
+
+  test('the cache, where an image has one', async (t) => {
+    const user = new User(t);
+    await user.run(...lan);
+    assert.match(await user.complaint('route', 'show', 'cache'), /^instance NET has no route cache: its image was linked without it$/);
+    const router = await user.run('ROUTER', '-q', '--name', 'router', '-I', 'virt0,virtif,hub=a', '-I', 'virt1,virtif,hub=b', '-W', 'virt0,inet,static,10.1.0.1/24', '-W', 'virt1,inet,static,10.2.0.1/24');
+    assert.equal(await user.ok('route', '--instance', 'router', 'show', 'cache', '-j'), '[]\n');
+    assert.match(await user.ok('route', '--instance', 'router', 'show', 'cache', 'stats'), /^in_hit +0\nin_slow_tot +0\n[^]*^gc_dst_overflow +0\n/m);
+    assert.match(await user.complaint('route', '--instance', 'router', 'show', 'cache', 'now'), /^route show cache now: expected stats, or nothing$/);
+    await router.stop();
   });
 
   test('a file of commands, up to the line that is wrong', async (t) => {

@@ -16,6 +16,8 @@ export interface Row {
   /** Ours to theirs; more is better, so of times it is theirs to ours. */
   ratio?: number;
   aim?: string;
+  /** 0 to 1: a bar of that length, for histograms. */
+  share?: number;
 }
 
 export interface BenchOptions {

@@ -64,7 +64,7 @@ function showResult({ name, about, rows, text, error }: BenchResult): void {
     const cells = rows.map((row) => {
       const full = Math.max(row.value, row.peerValue ?? 0);
       const peer = row.peerValue === undefined ? '' : `${figure(row.peerValue)} ${dim(row.peer ?? '')}`;
-      const bars = row.peerValue === undefined ? '' : `${bar(row.value, full, BAR_COLUMNS)} ${dim(bar(row.peerValue, full, BAR_COLUMNS))}`;
+      const bars = row.share !== undefined ? bar(row.share, 1, BAR_COLUMNS) : row.peerValue === undefined ? '' : `${bar(row.value, full, BAR_COLUMNS)} ${dim(bar(row.peerValue, full, BAR_COLUMNS))}`;
       return [row.metric, figure(row.value), row.unit, peer, row.ratio === undefined ? '' : `${row.ratio.toFixed(2)}×`, aimText(row), bars];
     });
     console.log(table(['metric', 'ours', 'unit', 'peer', 'ratio', 'aim', ''], cells, '<><>><<'));

@@ -78,7 +78,7 @@ function provideRoles(tree: Tree, units: Unit[], where: string, alone: boolean):
   }
   for (const unit of units) {
     for (const role of unit.needs) {
-      if (providers.has(role)) continue;
+      if (providers.has(role) || units.some(({ absent }) => role in absent)) continue;
       const able = [...tree.components.values()].filter((c) => c.provides.includes(role));
       const hint = able.length > 0 ? ` (${quoted(able).replace(' and ', ' or ')} would)` : '; nothing in the tree does';
       throw new LinkError(`${where}: ${unit.name} needs ${role}, but no component of the image provides it${hint}`);

@@ -41,9 +41,8 @@ export interface Unit {
   /** Modules that declare its hypercalls. */
   hyper: string[];
   init: Partial<Record<Phase, InitCall[]>>;
-  /** Role → module re-exported as rump/<role>. */
+  /** Role → module re-exported as rump/<role>; and what stands for a role in an image where nobody provides it. */
   roleModules: Record<string, string>;
-  /** Role → module that stands for it in an image where nobody provides it. */
   absent: Record<string, string>;
   /** Full names (HTTPD_MAXCONNS) with defaults. */
   tunables: Record<string, number>;
@@ -109,8 +108,7 @@ const COMPONENT: Shape = {
   ...PART,
   name: { check: aString, required: true },
   entry: { check: aString, required: true },
-  roles: { check: stringMap },
-  absent: { check: stringMap },
+  roles: { check: stringMap }, absent: { check: stringMap },
   exports: { check: aString },
   pages: { check: aCount },
   user: { check: aString },
@@ -140,8 +138,7 @@ interface Description {
   hyper?: string | string[];
   entry?: string;
   init?: Record<string, string | string[]>;
-  roles?: Record<string, string>;
-  absent?: Record<string, string>;
+  roles?: Record<string, string>; absent?: Record<string, string>;
   tunables?: Record<string, number>;
   sizeBudget?: number;
   exports?: string;
@@ -198,16 +195,14 @@ function makeUnit(root: string, kind: Unit['kind'], name: string, where: string,
   const absent = Object.fromEntries(Object.entries(d.absent ?? {}).map(([role, file]) => [role, moduleIn(root, where, dir, file)]));
   return {
     kind, name, dir, provides, roleModules, absent,
-    description: d.description,
-    described: where,
+    description: d.description, described: where,
     prefixes: kind === 'component' ? [`${dir}/`] : [`kernel/${name}/`, ...(name === 'kern' ? ['kernel/abi/'] : [])],
     needs: d.needs ?? [],
     hyper: asList(d.hyper).map((file) => moduleIn(root, where, dir, file)),
     init: initCalls(root, where, dir, d),
     tunables: prefixedTunables(where, name, d.tunables),
-    sizeBudget: d.sizeBudget ?? null,
+    sizeBudget: d.sizeBudget ?? null, pages: d.pages ?? null,
     exports: d.exports ? moduleIn(root, where, dir, d.exports) : null,
-    pages: d.pages ?? null,
   };
 }
 
