@@ -70,10 +70,11 @@ export function ip_forwarding(): bool {
   return fw.enabled != 0;
 }
 
-function forwardable(m: Mbuf, src: u32, dst: u32, ifp: Ifnet): bool {
+/** May a packet like `m` go on at all? `known`: the cache has its flow, so that it is to no broadcast address. */
+function forwardable(m: Mbuf, src: u32, dst: u32, ifp: Ifnet, known: bool): bool {
   // RFC 1812 §5.3.4: what was broadcast on the link. §5.3.5, RFC 2644: nor a directed broadcast.
   if (fw.enabled == 0) return false;
-  if ((m.m_flags & (M_BCAST | M_MCAST)) != 0 || in_ifbroadcast(dst)) {
+  if ((m.m_flags & (M_BCAST | M_MCAST)) != 0 || (!known && in_ifbroadcast(dst))) {
     rtcache_note((m.m_flags & M_MCAST) != 0 ? RTC_IN_MC : RTC_BRD);
     return false;
   }
@@ -90,10 +91,9 @@ export function ip_forward(m: Mbuf, ifp: Ifnet): void {
   const p = m.m_data;
   const src = load<u32>(p, ip.IP_SRC);
   const dst = load<u32>(p, ip.IP_DST);
-  // What the cache knows went through all this, and on, since the routes changed last.
   const known = fw.enabled != 0 && (m.m_flags & (M_BCAST | M_MCAST)) == 0
     ? rtcache_in(dst, src, load<u8>(p, ip.IP_TOS), m.ph_rcvif) : changetype<Rtentry>(0);
-  if (!known && !forwardable(m, src, dst, ifp)) {
+  if (!forwardable(m, src, dst, ifp, known ? true : false)) {
     ipstat.cantforward++;
     m_freem(m);
     return;
