@@ -3,7 +3,7 @@
  *
  *      kernel.sys       raw system calls        kernel.net, kernel.dgram   sockets shaped like Node's
  *      kernel.fs        files                   kernel.sysctl(name)        what the kernel exposes
- *      kernel.ping()    is anybody there?
+ *      kernel.ping()    is anybody there?        kernel.routeEvents()   what changes in the tables
  *      kernel.advance() virtual time            kernel.snapshot()          memory, saved and put back
  *
  * It ends in one of three ways: by itself (`exited` resolves with the status), by a panic (`exited`
@@ -18,6 +18,7 @@ import { KernelFs } from './api/fs';
 import { KEvents } from './api/kevents';
 import { makeNet, type Net } from './api/net';
 import { Pinger, type PingOptions } from './api/ping';
+import { type RouteEvent, RouteListener } from './api/routeEvents';
 import { Sysctl, type SysctlNode, type SysctlValue } from './api/sysctl';
 import { Sys } from './api/sysSockets';
 import type { KernelConsole } from './console';
@@ -160,6 +161,14 @@ export class Kernel extends EventEmitter {
   ping(address: string, options?: PingOptions): Pinger {
     const { sys, kevents, pump } = this;
     return new Pinger({ sys, kevents, now: () => pump.nowUs, flush: () => pump.flush() }, address, options);
+  }
+
+  /**
+   * Be told when routes, addresses or interfaces of the image change.
+   * @throws SystemError if it has no routing sockets, or no more of them
+   */
+  routeEvents(onRoute: (event: RouteEvent) => void): RouteListener {
+    return new RouteListener(this.sys, this.kevents, onRoute);
   }
 
   /** Run until nothing is to be done at this moment (manual and virtual-clock kernels, tests). */

@@ -21,11 +21,13 @@ import { ERANGE } from "../../kernel/abi/errno";
 import { kmem_alloc } from "../../kernel/kern/kmem";
 import { Pool, pool_getz, pool_index, pool_init, pool_ptr, pool_put } from "../../kernel/kern/pool";
 import {
-  RTF_BROADCAST, RTF_CONNECTED, RTF_LOCAL, RTF_STATIC, RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN, Rtentry,
+  RTF_BROADCAST, RTF_CONNECTED, RTF_LOCAL, RTF_STATIC, RTM_ADD, RTM_CHANGE, RTM_DELETE, RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN, Rtentry,
 } from "../../kernel/net/route";
 import { fib_arena_boot, fib_arena_fails, fib_arena_hiwat, fib_arena_size, fib_arena_used } from "./fib_arena";
+import { rt_mask } from "./fib_mask";
 import { rt_gen_boot, rt_touch } from "./fib_gen";
 import { fib_nexthop_boot, fib_nexthop_put, fib_nexthop_usable, fib_paths_reshare } from "./fib_nexthop";
+import { rtsock_route } from "./rtsock";
 import {
   FIBTRIE_SIZE, FR_RT, Fibtrie, fib_delete, fib_depth, fib_exact, fib_insert, fib_match, fib_nodes, fib_trie_boot, fib_trie_init, fib_usable,
 } from "./fib_trie";
@@ -178,11 +180,6 @@ export function rt_lookup(dst: u32): Rtentry {
 
 // ── routes ───────────────────────────────────────────────────────────────────────────────────────
 
-/** The mask of a prefix length, as it lies in memory. */
-export function rt_mask(len: i32): u32 {
-  return len == 0 ? 0 : bswap<u32>(<u32>0xffffffff << (32 - len));
-}
-
 /** The first route of exactly this prefix, or null; the others follow by fe_next. */
 export function rt_exact(tb: Fibtable, dst: u32, len: i32): Fibent {
   const res = fib_exact(trie_of(tb), bswap<u32>(dst), len);
@@ -232,6 +229,7 @@ export function rt_insert(tb: Fibtable, dst: u32, len: i32, metric: i32, rt: Rte
   tb.tb_routes++;
   tbs.nroutes++;
   rt_touch();
+  rtsock_route(RTM_ADD, dst, len, rt);
   return fe;
 }
 
@@ -252,6 +250,7 @@ export function rt_remove(fe: Fibent): void {
   tb.tb_routes--;
   tbs.nroutes--;
   rt_touch();
+  rtsock_route(RTM_DELETE, fe.fe_dst, fe.fe_len, fe.fe_rt);
   fib_nexthop_put(fe.fe_rt);
   fe.fe_live = 0;
   pool_put(tbs.pool, changetype<usize>(fe));
@@ -264,6 +263,7 @@ export function rt_redirect_to(fe: Fibent, rt: Rtentry): void {
   result_settle(fib_exact(trie_of(table_of(fe)), bswap<u32>(fe.fe_dst), fe.fe_len));
   fib_nexthop_put(was);
   rt_touch();
+  rtsock_route(RTM_CHANGE, fe.fe_dst, fe.fe_len, rt);
 }
 
 /** Interfaces came or went: work out again which routes can be used. O(routes). */

@@ -15,7 +15,8 @@ import { kmem_alloc } from "../../kernel/kern/kmem";
 import { Ifaddr, if_byindex, if_count } from "../../kernel/net/ifnet";
 import { RTF_BLACKHOLE, RTF_BROADCAST, RTF_GATEWAY, RTF_LOCAL, RTF_REJECT, Rtentry } from "../../kernel/net/route";
 import { fib_path_of } from "./fib_nexthop";
-import { rt_lookup, rt_mask, rt_table_boot, table_at, table_depth, table_lookup } from "./fib_table";
+import { rt_lookup, rt_table_boot, table_at, table_depth, table_lookup } from "./fib_table";
+import { rt_mask } from "./fib_mask";
 import { rt_expire_boot } from "./route_expire";
 import { rt_ifa_boot, rt_ifa_in, rt_ifa_with } from "./route_ifa";
 import { exc_boot, exc_find, exc_pmtu, exc_redirect } from "./route_exception";
@@ -23,6 +24,7 @@ import { rt_get_boot } from "./route_get";
 import { Rtkey, rule_boot, rule_lookup, rule_plain } from "./route_rule";
 import { rule_text_boot } from "./route_rule_text";
 import { rt_control_boot } from "./route_sysctl";
+import { rtsock_boot, rtsock_miss, rtsock_redirect } from "./rtsock";
 import { text_boot } from "./route_text";
 import { rt_way_boot } from "./route_way";
 
@@ -35,6 +37,7 @@ let rkey: Rtkey = changetype<Rtkey>(0);
 
 /** NET_ROUTE phase. 0. */
 export function route_init(): i32 {
+  rtsock_boot();
   rt_table_boot();
   rt_way_boot();
   exc_boot();
@@ -77,7 +80,10 @@ export function rtalloc4(dst: u32, src: u32, tos: i32, iif: i32): Rtentry {
 export function rtalloc4_flow(dst: u32, src: u32, tos: i32, iif: i32, oif: i32, mark: u32, flow: u32): Rtentry {
   let rt = dst == 0xffffffff ? rt_limited(src) : changetype<Rtentry>(0);
   if (!rt) rt = rt_byrules(dst, src, tos, iif, oif, mark);
-  if (!rt) return rt;
+  if (!rt) {
+    rtsock_miss(dst);
+    return rt;
+  }
   if (rt.rt_paths != 0) rt = fib_path_of(rt, dst, src, flow);
   if (rt.rt_nexceptions != 0 && iif == 0) {
     const x = exc_find(rt, dst);
@@ -116,6 +122,7 @@ export function rt_redirected(dst: u32, gw: u32, from: u32, iif: i32): bool {
   if (!direct || (direct.rt_flags & (RTF_GATEWAY | RTF_LOCAL | RTF_BROADCAST)) != 0) return false;
   if (<i32>direct.rt_ifp.if_index != iif) return false;
   exc_redirect(rt, dst, gw);
+  rtsock_redirect(dst, gw, from, iif);
   return true;
 }
 

@@ -6,6 +6,7 @@
  * comes, routes of its interface that had none take it. An interface going up or down changes no route
  * but which of them can be used.
  */
+import { RTM_DELADDR, RTM_NEWADDR } from "../../kernel/abi/route";
 import { AF_INET } from "../../kernel/abi/socket";
 import { SIN_ADDR } from "../../kernel/abi/sockaddr";
 import {
@@ -13,8 +14,10 @@ import {
 } from "../../kernel/net/ifnet";
 import { RTF_GATEWAY, Rtentry } from "../../kernel/net/route";
 import { Fibpath, fib_nexthop_put } from "./fib_nexthop";
-import { Fibent, RTF_OFADDR, fe_first, fe_nextof, rt_mask, rt_redirect_to, rt_remove, rt_resettle } from "./fib_table";
+import { Fibent, RTF_OFADDR, fe_first, fe_nextof, rt_redirect_to, rt_remove, rt_resettle } from "./fib_table";
+import { rt_mask } from "./fib_mask";
 import { rt_touch } from "./fib_gen";
+import { rtsock_if, rtsock_ifa } from "./rtsock";
 import { rt_way_from } from "./route_way";
 
 export function rt_ifa_boot(): void {
@@ -115,5 +118,8 @@ function rt_ifhook(ifp: Ifnet, what: i32, arg: usize): void {
   if (what == IFH_ADDR_DEL && ifa.ifa_family == AF_INET) rt_ifa_gone(ifa);
   if (what == IFH_ADDR_ADD && ifa.ifa_family == AF_INET) rt_ifa_come(ifp, ifa);
   if (what == IFH_FLAGS) rt_resettle();
+  if (what == IFH_ADDR_ADD) rtsock_ifa(RTM_NEWADDR, ifp, ifa);
+  else if (what == IFH_ADDR_DEL) rtsock_ifa(RTM_DELADDR, ifp, ifa);
+  else rtsock_if(ifp);
   rt_touch();
 }

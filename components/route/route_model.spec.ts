@@ -8,7 +8,8 @@ import { spec_net_boot } from "../../kernel/net/net_spec";
 import { RTF_GATEWAY, RTF_STATIC, RTM_ADD, RTM_DELETE } from "../../kernel/net/route";
 import { route_init, rtalloc4, rtrequest } from "./route";
 import { ip4, spec_addr_add, spec_alloc, spec_info, spec_route_ifs } from "./route_spec";
-import { rt_count, rt_mask } from "./fib_table";
+import { rt_count } from "./fib_table";
+import { rt_mask } from "./fib_mask";
 
 spec_net_boot();
 route_init();

@@ -12,7 +12,8 @@ import { AF_INET } from "../../kernel/abi/socket";
 import {
   RTF_BROADCAST, RTF_LOCAL, RTM_ADD, RTM_CHANGE, RTM_DELETE, RT_TABLE_LOCAL, RT_TABLE_MAIN, Rtentry, Rtinfo,
 } from "../../kernel/net/route";
-import { Fibent, Fibtable, RTF_OFADDR, rt_exact, rt_insert, rt_mask, rt_redirect_to, rt_remove, rt_static, table_find, table_make } from "./fib_table";
+import { Fibent, Fibtable, RTF_OFADDR, rt_exact, rt_insert, rt_redirect_to, rt_remove, rt_static, table_find, table_make } from "./fib_table";
+import { rt_mask } from "./fib_mask";
 import { fib_nexthop_put } from "./fib_nexthop";
 import { rt_expire_set, rt_expire_soonest } from "./route_expire";
 import { rt_ifa_with } from "./route_ifa";

@@ -12,7 +12,7 @@ import { kmem_alloc } from "../../kernel/kern/kmem";
 import { kput_bytes, kput_char, kput_hex, kput_str, kput_u32 } from "../../kernel/kern/kstring";
 import { sysctl_fn } from "../../kernel/kern/sysctl";
 import { if_byindex } from "../../kernel/net/ifnet";
-import { rt_mask } from "./fib_table";
+import { rt_mask } from "./fib_mask";
 import {
   FR_ACT_BLACKHOLE, FR_ACT_PROHIBIT, FR_ACT_TO_TBL, FR_ACT_UNREACHABLE, Fibrule, rule_add, rule_delete, rule_first, rule_flush,
 } from "./route_rule";

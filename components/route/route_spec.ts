@@ -13,7 +13,7 @@ import { Mbuf, m_freem } from "../../kernel/net/mbuf";
 import { SPEC_BUF_SIZE, spec_buf } from "../../kernel/net/net_spec";
 import { RTF_BROADCAST, RTF_CONNECTED, RTF_LOCAL, RTM_ADD, RTM_DELETE, Rtentry, Rtinfo } from "../../kernel/net/route";
 import { rtrequest } from "./route";
-import { rt_mask } from "./fib_table";
+import { rt_mask } from "./fib_mask";
 
 class SpecIf extends Ifnet {
   if_output(m: Mbuf, dst: usize, rt: Rtentry): i32 {

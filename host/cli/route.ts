@@ -7,6 +7,7 @@
  *      del DESTINATION[/LENGTH] [GATEWAY]        WAY: a gateway, "dev IF", "reject", "blackhole", "prohibit",
  *      flush [table T]                                "nexthop via GATEWAY [weight N]" and more of these
  *      rule [show | add … | del … | flush]       -b FILE: commands from a file
+ *      monitor                                   changes, as they happen
  */
 import type { Command } from 'commander';
 import { isIPv4 } from 'node:net';
@@ -16,6 +17,7 @@ import { UsageError } from './errors';
 import { type Instance, instanceCommand, type InstanceFlags, print, type SysctlAnswer, withInstance } from './instance';
 import { readBatch, runBatch } from './routeBatch';
 import { showCache } from './routeCache';
+import { monitorRoutes } from './routeMonitor';
 import { answerText, routesText, rulesText } from './routeText';
 
 interface RouteFlags extends InstanceFlags {
@@ -74,15 +76,16 @@ async function route(verb: string, words: readonly string[], flags: RouteFlags, 
     const found = await get(instance, words);
     print(flags, { ...found.route, rule: found.rule, way: found.way }, () => answerText(words[0]!, found));
   }
+  else if (verb === 'monitor') await monitorRoutes(flags, instance);
   else if (verb === 'rule') await rule(words, flags, instance);
   else await instance.command(table, [verb, ...words].join(' '), what);
 }
 
-const verbs = ['show', 'get', 'add', 'change', 'del', 'flush', 'rule', 'batch'];
+const verbs = ['show', 'get', 'add', 'change', 'del', 'flush', 'rule', 'monitor', 'batch'];
 
 export function registerRoute(program: Command): void {
   instanceCommand(program, 'route', 'routing tables and policy rules of an instance')
-    .argument('[verb]', 'show [table T | all | cache [stats]], get ADDRESS [from S] [iif IF] [oif IF] [tos N] [mark N], add, change, del, flush [table T], rule [show | add | del | flush], batch FILE', 'show')
+    .argument('[verb]', 'show [table T | all | cache [stats]], get ADDRESS [from S] [iif IF] [oif IF] [tos N] [mark N], add, change, del, flush [table T], rule [show | add | del | flush], monitor, batch FILE', 'show')
     .argument('[words...]', 'DESTINATION[/LENGTH] GATEWAY|dev IF|reject|blackhole|prohibit|nexthop via GATEWAY [weight N]… [metric N] [mtu [lock] N] [src ADDRESS] [table T]; of a rule: [priority N] [not] [from P] [to P] [tos N] [fwmark N[/M]] [iif IF] [oif IF] lookup T|blackhole|unreachable|prohibit')
     .option('-b, --batch <file>', 'commands from a file, a line each; "-" is standard input')
     .action((verb: string, words: string[], flags: RouteFlags) => {

@@ -10,6 +10,7 @@ import type { SysctlValue } from '../api/sysctl';
 import { archiveOperation, restoreOperation } from '../disk/operations';
 import type { Kernel } from '../kernel';
 import { pingOperation } from './pingOperation';
+import { routeMonitorOperation } from './routeOperation';
 import { controlProtocol, ControlError, type ControlRequest } from './protocol';
 
 /** A request under way. */
@@ -110,6 +111,7 @@ export const operations: ReadonlyMap<string, Operation> = new Map<string, Operat
   ['sysctl.all', sysctlAll],
   ['trace', trace],
   ['ping', pingOperation],
+  ['route.monitor', routeMonitorOperation],
   ['disk.archive', archiveOperation],
   ['disk.restore', restoreOperation],
 ]);

@@ -9,6 +9,8 @@ import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import type { Route } from '../../host/control/tables';
 import { buildImage } from '../../tools/mkimage/index';
+import { start } from '../lib/spawn';
+import { cli, root } from '../lib/tree';
 import { User } from '../lib/user';
 
 const lan = ['NET', '-q', '-I', 'virt0,virtif,hub=lan', '-W', 'virt0,inet,static,10.0.0.2/24,10.0.0.1', '-R', '10.9.0.0/16,10.0.0.3'];
@@ -77,6 +79,26 @@ describe('route', () => {
     assert.match(await user.ok('route', '--instance', 'router', 'show', 'cache', 'stats'), /^in_hit +0\nin_slow_tot +0\n[^]*^gc_dst_overflow +0\n/m);
     assert.match(await user.complaint('route', '--instance', 'router', 'show', 'cache', 'now'), /^route show cache now: expected stats, or nothing$/);
     await router.stop();
+  });
+
+  test('changes are told as they happen', async (t) => {
+    const user = new User(t);
+    await user.run(...lan);
+    const monitor = start(process.execPath, [cli, 'route', 'monitor'], { cwd: root, env: { XDG_RUNTIME_DIR: user.runtime } });
+    t.after(() => monitor.stop());
+    // Until it listens nothing is told.
+    for (let i = 0; i < 100 && !/^add 40/m.test(monitor.stdout); i++) {
+      await user.ok('route', 'add', `40.${i}.0.0/16`, '10.0.0.3');
+    }
+    await user.ok('route', 'change', '40.0.0.0/16', 'blackhole');
+    await user.ok('route', 'del', '40.0.0.0/16');
+    await user.ok('ifconfig', 'virt0', 'add', '10.7.0.1/24');
+    await user.ok('ifconfig', 'virt0', 'down');
+    await monitor.waitFor(/^interface dev virt0 mtu 1500 down$/m);
+    assert.match(monitor.stdout, /^add 40\.\d+\.0\.0\/16 via 10\.0\.0\.3 dev virt0 src 10\.0\.0\.2$/m);
+    assert.match(monitor.stdout, /^change 40\.0\.0\.0\/16 blackhole\ndelete 40\.0\.0\.0\/16 blackhole\n[^]*^address 10\.7\.0\.1\/24 brd 10\.7\.0\.255 dev virt0$/m);
+    monitor.signal('SIGINT');
+    assert.deepEqual(await monitor.ended, { code: 0, signal: null });
   });
 
   test('a file of commands, up to the line that is wrong', async (t) => {
