@@ -8,7 +8,8 @@
  * and the first copy wins (a later, different one cannot replace it).
  *
  * Bounds (the lesson of SegmentSmack, CVE-2018-5390): bytes by the receive window; pieces by
- * net.inet.tcp.reass.maxqueuelen a connection, which bounds the work for a segment, and .maxtotal in all.
+ * net.inet.tcp.reass.maxqueuelen a connection (more if they are half a segment long on average), which
+ * bounds the work for a segment, and .maxtotal in all.
  * Adjacent pieces that fit are joined; a short one does not hold a cluster, it is copied into an mbuf.
  * The search looks at the end first, where the next one nearly always belongs.
  */
@@ -112,9 +113,14 @@ function reass_compact(m: Mbuf): Mbuf {
   return n;
 }
 
+/** Too many pieces, and small ones? A large window may hold as many whole segments as fit in it. */
+function reass_many(tp: Tcpcb): bool {
+  return tp.t_segq_len >= tcps.reass_maxqueue && tp.t_segq_bytes < <u32>tp.t_segq_len * (tp.t_maxseg >> 1);
+}
+
 /** What comes next is always taken: it is what makes room. When memory is scarce only that is kept. */
 function reass_full(tp: Tcpcb, seq: u32): bool {
-  return seq != tp.rcv_nxt && (tp.t_segq_len >= tcps.reass_maxqueue || tcps.reass_total >= tcps.reass_maxtotal || m_scarce());
+  return seq != tp.rcv_nxt && (reass_many(tp) || tcps.reass_total >= tcps.reass_maxtotal || m_scarce());
 }
 
 /** Put `m` behind `prev` (null: first). */

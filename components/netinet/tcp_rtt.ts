@@ -3,7 +3,7 @@
  *
  *      first sample:  SRTT = R, RTTVAR = R/2
  *      then:          RTTVAR = ¾ RTTVAR + ¼ |SRTT - R|,  SRTT = ⅞ SRTT + ⅛ R
- *      RTO = SRTT + max(G, 4 RTTVAR), at least rtomin, at most rtomax; doubled for each retransmission
+ *      RTO = SRTT + max(200 ms, 4 RTTVAR), at least rtomin, at most rtomax; doubled for each retransmission
  *
  * Before a sample the RTO is 1 s (§2.1). If the SYN had to be sent again, it begins at 3 s for data
  * (§5.7): the 1 s was evidently too short for this path. Karn's rule, RFC 9293 §3.8.1 MUST-18: only segments sent once are
@@ -16,8 +16,11 @@ import { tcpstat } from "./tcp_stat";
 /** RFC 6298 §2.1 and §5.7. */
 export const TCPTV_RTOINIT_US: i32 = 1000000;
 export const TCPTV_RTOFALLBACK_US: i32 = 3000000;
-/** Clock granularity G: our timestamps count ms. */
-const GRANULARITY_US: i32 = 1000;
+/**
+ * Least of the variance term. RFC 6298 has the clock's granularity G there; but where round trips are steady
+ * 4 RTTVAR falls to nothing, and one delayed ACK, or a queue that grows, would be a timeout. Linux has the same.
+ */
+const VARMIN_US: i32 = 200000;
 
 function clamp_rto(us: i32): i32 {
   if (us < tcps.rtomin_us) return tcps.rtomin_us;
@@ -39,7 +42,7 @@ export function tcp_xmit_timer(tp: Tcpcb, rtt_us: i64): void {
     if (tp.t_srtt_us < 1) tp.t_srtt_us = 1;
   }
   const var4 = tp.t_rttvar_us << 2;
-  tp.t_rto_us = clamp_rto(tp.t_srtt_us + (var4 > GRANULARITY_US ? var4 : GRANULARITY_US));
+  tp.t_rto_us = clamp_rto(tp.t_srtt_us + max(var4, min(VARMIN_US, tcps.rtomin_us)));
   tp.t_rxtshift = 0;
 }
 
