@@ -24,6 +24,7 @@ import { in_iface } from "./in_iface";
 import { in_mcast_member } from "./in_mcast";
 import { ipstat } from "./in_stat";
 import * as ip from "./ip";
+import { RTC_MARTIAN_SRC, rtcache_note } from "rump/rtcache";
 import { ip_logmartian, ip_rpfilter } from "./ip_filter";
 import { ip_forward, ip_forwarding, ip_sourceroute } from "./ip_forward";
 import { IPOPT_SSRR, ip_opt_check, ip_opt_sourceroute } from "./ip_options";
@@ -132,11 +133,13 @@ export function ip_input(m0: Mbuf): void {
   in_iface(m.ph_rcvif).ii_received++;
   if (ip_martian(src, dst, ifp, (m.m_flags & M_LOOP) != 0)) {
     ipstat.badaddr++;
+    rtcache_note(RTC_MARTIAN_SRC);
     ip_logmartian(src, dst, ifp);
     m_freem(m);
     return;
   }
   if (changetype<usize>(ifp) != 0 && (m.m_flags & M_LOOP) == 0 && !ip_rpfilter(src, load<u8>(p, ip.IP_TOS), ifp)) {
+    rtcache_note(RTC_MARTIAN_SRC);
     m_freem(m);
     return;
   }
