@@ -99,6 +99,7 @@ function igmp(world: World): void {
 
 const RESET = /Connection reset \(RST\)/;
 const LOST = /Previous segment\(s\) not captured/;
+const DSACK = /D-SACK Sequence/;
 const OUT_OF_ORDER = /out-of-order segment/;
 
 export const sessions: readonly Session[] = [
@@ -110,8 +111,16 @@ export const sessions: readonly Session[] = [
   script('challenge-ack', 'a reset inside the window is challenged, the true one believed (RFC 5961 §3.2)', 'rfc5961/rst-challenge-then-true.pkt', RESET),
   script('syn-cookie', 'a connection that nothing was kept of before its ACK (RFC 4987)', 'syncookie/options.pkt', LOST),
   script('sack-receiver', 'three blocks, the newest first (RFC 2018 §4)', 'sack/three-blocks.pkt', LOST),
-  script('dsack', 'a duplicate is told, beside other blocks (RFC 2883)', 'dsack/with-other-blocks.pkt', LOST, /D-SACK Sequence/, RESET),
+  script('dsack', 'a duplicate is told, beside other blocks (RFC 2883)', 'dsack/with-other-blocks.pkt', LOST, DSACK, RESET),
   script('fast-retransmit', 'three duplicate ACKs (RFC 5681 §3.2)', 'recovery/fast-retransmit.pkt'),
+  script('rack-reordering', 'a segment overtaken is waited for, and not sent again (RFC 8985 §6.2)', 'rack/reordered-in-time.pkt'),
+  script('rack-timer', 'a loss found by time alone (RFC 8985 §6.3)', 'rack/reorder-timer.pkt'),
+  script('tail-loss-probe', 'the last segment again, in place of a timeout (RFC 8985 §7)', 'tlp/repaired-by-probe.pkt'),
+  script('rate-reduction', 'one segment out for some that arrive (RFC 9937)', 'prr/proportional.pkt'),
+  script('spurious-timeout', 'a timeout that was none is found out and undone (RFC 5682)', 'frto/spurious.pkt'),
+  script('dsack-undo', 'a retransmission that was needless is told, and undone', 'frto/dsack-undo.pkt', DSACK),
+  script('ecn', 'negotiated; a mark told, the window reduced, and that told (RFC 3168 §6.1)', 'ecn/reduce.pkt'),
+  script('ecn-receiver', 'a mark received is echoed until the sender has heard (RFC 3168 §6.1.3)', 'ecn/echo.pkt', RESET),
   script('retransmission-timeout', 'the timeout and its backoff (RFC 6298)', 'rto/data-backoff.pkt'),
   script('delayed-ack', 'every second segment at once, one alone after a while (RFC 9293 §3.8.6.3)', 'delack/every-second.pkt', RESET),
   script('window-scaling', 'a receive window beyond 64 KiB (RFC 7323 §2)', 'window/scaled-receiver.pkt'),
