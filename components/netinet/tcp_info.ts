@@ -120,6 +120,7 @@ function info_counts(tp: Tcpcb, so: Socket, p: usize): void {
   store<u32>(p, segments(tp, tcp_inflight(tp)), ti.TCPI_UNACKED);
   store<u32>(p, <u32>tp.t_sackedsegs, ti.TCPI_SACKED);
   store<u32>(p, segments(tp, tp.t_lost), ti.TCPI_LOST);
+  store<u32>(p, <u32>tp.rack_min_rtt_us, ti.TCPI_MIN_RTT);
   store<u32>(p, segments(tp, tp.t_rexmt), ti.TCPI_RETRANS);
   store<u32>(p, tp.t_total_retrans, ti.TCPI_TOTAL_RETRANS);
   store<u64>(p, tp.t_acked_data, ti.TCPI_BYTES_ACKED);

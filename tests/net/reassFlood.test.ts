@@ -21,7 +21,7 @@ const SYN = 2;
 const ACK = 16;
 
 /** A TCP segment of the stranger's. */
-function tcp(seq: number, ack: number, flags: number, data: string): Buffer {
+function tcp(seq: number, ack: number, flags: number, data: string, options?: Uint8Array): Buffer {
   const segment = Buffer.alloc(20 + data.length);
   segment.writeUInt16BE(40_000, 0);
   segment.writeUInt16BE(PORT, 2);
@@ -36,7 +36,7 @@ function tcp(seq: number, ack: number, flags: number, data: string): Buffer {
   pseudo.writeUInt16BE(6, 8);
   pseudo.writeUInt16BE(segment.length, 10);
   segment.writeUInt16BE(checksum(Buffer.concat([pseudo, segment])), 16);
-  return ipFrame(labMac(0), { src: PEER, dst: OUR, proto: 6, payload: segment });
+  return ipFrame(labMac(0), { src: PEER, dst: OUR, proto: 6, payload: segment, ...(options === undefined ? {} : { options }) });
 }
 
 const queued = (kernel: Kernel): number => Number(kernel.sysctl('net.inet.tcp.reass.total'));
@@ -59,7 +59,8 @@ test('4,000 one-byte segments out of order are cheap, bounded, and lose nothing 
     kernel.sys.bind(listener, { family: 'IPv4', address: '0.0.0.0', port: PORT });
     kernel.sys.listen(listener, 1);
     send(tcp(999, 0, SYN, ''));
-    send(tcp(1000, iss + 1, ACK, ''));
+    // RFC 9293 §3.9.2.1 MUST-50: IP options that mean nothing to TCP (RFC 791: no operation, end) change nothing.
+    send(tcp(1000, iss + 1, ACK, '', Uint8Array.of(1, 1, 1, 0)));
     const { fd } = kernel.sys.accept(listener);
     const held = clusters(kernel);
     const frames = Array.from({ length: SEGMENTS }, (_, i) => tcp(1000 + 2 * (SEGMENTS - i), iss + 1, ACK, 'x'));
