@@ -8,6 +8,7 @@ import { getmicrouptime } from "../../kernel/kern/clock";
 import { Socket } from "../../kernel/net/socket";
 import { sbspace } from "../../kernel/net/sockbuf";
 import { TCP_MAX_WINSHIFT } from "./tcp";
+import { TE_ON } from "./tcp_ecn";
 import { tcp_ourmss, tcp_pathmtu } from "./tcp_mtu";
 import { tcp_rcvwindow } from "./tcp_output";
 import { tcp_backoff_us } from "./tcp_rtt";
@@ -59,6 +60,7 @@ function info_options(tp: Tcpcb): i32 {
   if ((tp.t_flags & v.TF_RCVD_TSTMP) != 0) options |= ti.TCPI_OPT_TIMESTAMPS;
   if ((tp.t_flags & v.TF_SACK_PERMIT) != 0) options |= ti.TCPI_OPT_SACK;
   if ((tp.t_flags & v.TF_RCVD_SCALE) != 0) options |= ti.TCPI_OPT_WSCALE;
+  if ((tp.t_ecn & TE_ON) != 0) options |= ti.TCPI_OPT_ECN;
   return options;
 }
 
