@@ -217,10 +217,11 @@ function tcp_timer_keep(arg: usize): void {
   if ((so.so_options & SO_KEEPALIVE) == 0 || tp.t_state > v.TCPS_CLOSE_WAIT) return;
   const idle = getmicrouptime() - tp.t_rcvtime_us;
   const limit = tcp_keepidle_us(tp);
-  // RFC 9293 §3.8.4 MUST-26: nothing has come for the interval.
-  if (idle < limit) {
+  // RFC 9293 §3.8.4 MUST-26: nothing has come for the interval, and nothing is in flight: what is will be
+  // sent again, and is as good a probe.
+  if (idle < limit || tp.snd_max != tp.snd_una) {
     tp.t_keepprobes = 0;
-    tcp_timer_arm(tp, v.TCPT_KEEP, limit - idle);
+    tcp_timer_arm(tp, v.TCPT_KEEP, idle < limit ? limit - idle : limit);
     return;
   }
   // RFC 9293 §3.8.4 MUST-29: one unanswered probe is no proof.
