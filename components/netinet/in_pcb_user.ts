@@ -54,7 +54,7 @@ export function in_setpeeraddr(inp: Inpcb, buf: usize): i32 {
 }
 
 /**
- * bind(2): own the address and port of the sockaddr_in at `sa` (0: any). 0, -EINVAL (bound already),
+ * bind(2): own the address and port of the sockaddr_in at `sa` (0: any; RFC 9293 §3.9.1.1 MUST-43). 0, -EINVAL (bound already),
  * -EADDRNOTAVAIL (not ours), -EADDRINUSE.
  */
 export function in_pcbbind(inp: Inpcb, sa: usize): i32 {

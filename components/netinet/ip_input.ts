@@ -71,7 +71,7 @@ function ip_check(m0: Mbuf): Mbuf {
 }
 
 /**
- * A source that no packet from `ifp` can have. RFC 1122 §3.2.1.3 (a), (b): "this network" (0/8) is the
+ * A source that no packet from `ifp` can have (RFC 9293 §3.9.2.3 MUST-63). RFC 1122 §3.2.1.3 (a), (b): "this network" (0/8) is the
  * source of who does not know its address yet (DHCP, IGMP); it speaks to all, and cannot be answered.
  */
 function ip_martian(src: u32, dst: u32, ifp: Ifnet, looped: bool): bool {

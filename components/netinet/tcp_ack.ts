@@ -137,7 +137,7 @@ export function tcp_ack_new(tp: Tcpcb): void {
   tp.snd_una = seg.seg_ack;
   if (th.SEQ_LT(tp.snd_nxt, tp.snd_una)) tp.snd_nxt = tp.snd_una;
   if (th.SEQ_LT(tp.snd_up, tp.snd_una)) tp.snd_up = tp.snd_una;
-  // RFC 6298 §5, Karn: what was sent again gives no sample, and without one the RTO stays backed off.
+  // RFC 9293 §3.8.1 MUST-18, RFC 6298 §5, Karn: what was sent again gives no sample, and without one the RTO stays backed off.
   if (tp.t_rxtshift > 0 && (tp.t_flags & v.TF_PERSIST) == 0) tp.t_rto_us = <i32>tcp_backoff_us(tp);
   tp.t_rxtshift = 0;
   tp.t_softerror = 0;

@@ -154,7 +154,7 @@ export function tcp_cc_release(tp: Tcpcb): void {
   if (tp.snd_cwnd < tp.t_maxseg) tp.snd_cwnd = tp.t_maxseg;
 }
 
-/** What one ACK may add in slow start: RFC 3465 §2.2, L = 2 segments; with HyStart++ 8 (RFC 9406 §4.3). */
+/** What one ACK may add in slow start (RFC 9293 §3.8.2 MUST-19): RFC 3465 §2.2, L = 2 segments; with HyStart++ 8 (RFC 9406 §4.3). */
 function cc_limit(tp: Tcpcb): u32 {
   // RFC 3465 §2.3: one, while what was lost in a timeout is sent again.
   if (SEQ_LT(tp.snd_nxt, tp.snd_max)) return tp.t_maxseg;

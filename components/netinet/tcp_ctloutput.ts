@@ -64,6 +64,7 @@ function uncork(tp: Tcpcb): void {
 
 /** Options that are on or off. False if `opt` is none of them. */
 function opt_setflag(tp: Tcpcb, opt: i32, on: bool): bool {
+  // RFC 9293 §3.7.4 MUST-17.
   if (opt == TCP_NODELAY) {
     setflag(tp, v.TF_NODELAY, on);
     if (on && tp.t_state >= v.TCPS_ESTABLISHED) tcp_output(tp);
@@ -91,6 +92,7 @@ function opt_set(tp: Tcpcb, opt: i32, val: i32): i32 {
     if (tp.t_state >= v.TCPS_ESTABLISHED) tcp_setmss(tp);
     return 0;
   }
+  // RFC 9293 §3.8.3 MUST-21.
   if (opt == TCP_USER_TIMEOUT) {
     tp.t_user_timeout_us = <i64>val * 1000;
     return 0;
@@ -113,6 +115,7 @@ function opt_set(tp: Tcpcb, opt: i32, val: i32): i32 {
 export function tcp_ctloutput(tp: Tcpcb, so: Socket, op: i32, level: i32, opt: i32, buf: usize, len: i32): i32 {
   if (level == IPPROTO_IP) return ip_ctloutput(tp.t_inpcb, op, opt, buf, len);
   if (level == SOL_SOCKET) {
+    // RFC 9293 §3.8.4 MUST-24: on or off for this connection.
     if (opt != SO_KEEPALIVE || op == PRCO_GETOPT) return -ENOPROTOOPT;
     if ((so.so_options & SO_KEEPALIVE) != 0) tcp_keepalive_start(tp);
     else if (tp.t_state >= v.TCPS_ESTABLISHED) tcp_timer_disarm(tp, v.TCPT_KEEP);

@@ -9,7 +9,7 @@
  */
 import { Tcpcb } from "./tcp_var";
 
-/** Congestion avoidance, RFC 3465 §2.1 (RFC 5681 §3.1): a window's worth of ACKs opens it by one segment. */
+/** Congestion avoidance (RFC 9293 §3.8.2 MUST-19), RFC 3465 §2.1 (RFC 5681 §3.1): a window's worth of ACKs opens it by one segment. */
 export function newreno_ack(tp: Tcpcb, acked: u32): void {
   tp.t_bytes_acked += acked;
   if (tp.t_bytes_acked < tp.snd_cwnd) return;

@@ -37,7 +37,10 @@ export function tcp_options_boot(): void {
   tcpopt = changetype<Tcpopt>(kmem_alloc(offsetof<Tcpopt>(), 8, "tcpopt"));
 }
 
-/** Parse `len` bytes of options at `p` into tcpopt. `syn`: options that only a SYN may carry count. */
+/**
+ * Parse `len` bytes of options at `p` into tcpopt, of any segment (RFC 9293 §3.1 MUST-4, MUST-5). `syn`: options
+ * that only a SYN may carry count.
+ */
 export function tcp_dooptions(p: usize, len: i32, syn: bool): void {
   const to = tcpopt;
   to.to_flags = 0;
@@ -58,6 +61,7 @@ export function tcp_dooptions(p: usize, len: i32, syn: bool): void {
       len--;
       continue;
     }
+    // RFC 9293 §3.1 MUST-6, MUST-68: all others have a length to be stepped over by. MUST-7: unless it is illegal.
     if (len < 2) return;
     const olen = <i32>load<u8>(p, 1);
     if (olen < 2 || olen > len) return;

@@ -86,7 +86,7 @@ function tcp_wndupdate(tp: Tcpcb, so: Socket, win: u32): bool {
   return <u32>adv >= tp.t_maxseg << 1 || <u32>adv << 1 >= so.so_rcv.sb_hiwat;
 }
 
-/** The receive window to announce: never shrunk (RFC 9293 §3.8.6 SHLD-14), not in silly steps. */
+/** The receive window to announce: never shrunk (RFC 9293 §3.8.6 SHLD-14), not in silly steps (RFC 9293 §3.8.6.2.2 MUST-39). */
 export function tcp_rcvwindow(tp: Tcpcb, so: Socket): u32 {
   const space = sbspace(so.so_rcv);
   let win = tcp_pressed_window(so, space > 0 ? <u32>space : 0);

@@ -27,7 +27,7 @@ function clamp_rto(us: i32): i32 {
   return us > tcps.rtomax_us ? tcps.rtomax_us : us;
 }
 
-/** A sample of `rtt_us`. Ends the back-off (RFC 6298 §5.7 note: a new sample is needed to do so). */
+/** RFC 9293 §3.8.1 MUST-18: a sample of `rtt_us`. Ends the back-off (RFC 6298 §5.7 note: a new sample is needed to do so). */
 export function tcp_xmit_timer(tp: Tcpcb, rtt_us: i64): void {
   tcpstat.rttupdated++;
   const r = rtt_us < 1 ? 1 : rtt_us > 120000000 ? 120000000 : <i32>rtt_us;
@@ -46,7 +46,7 @@ export function tcp_xmit_timer(tp: Tcpcb, rtt_us: i64): void {
   tp.t_rxtshift = 0;
 }
 
-/** The timeout to arm now: the RTO, doubled for each retransmission, at most rtomax. */
+/** The timeout to arm now: the RTO, doubled for each retransmission (RFC 9293 §3.8.2 MUST-19), at most rtomax. */
 export function tcp_backoff_us(tp: Tcpcb): i64 {
   const us = <i64>tp.t_rto_us << <i64>min(tp.t_rxtshift, 16);
   return us > <i64>tcps.rtomax_us ? <i64>tcps.rtomax_us : us;

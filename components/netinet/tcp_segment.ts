@@ -11,7 +11,7 @@
 import { ECONNREFUSED } from "../../kernel/abi/errno";
 import { MNULL, m_freem } from "../../kernel/net/mbuf";
 import {
-  SS_CANTRCVMORE, SS_NOFDREF, Socket, socantrcvmore, sohasoutofband, soisdisconnected,
+  SS_CANTRCVMORE, SS_NOFDREF, SS_OOBPEND, Socket, socantrcvmore, sohasoutofband, soisdisconnected,
   sorwakeup,
 } from "../../kernel/net/socket";
 import { in_pcblookup_wild } from "./in_pcb";
@@ -156,12 +156,17 @@ function tcp_segment_urg(tp: Tcpcb): void {
   tcpstat.rcvurg++;
   tp.rcv_up = up;
   tp.t_flags |= v.TF_URGPEND;
+  // RFC 9293 §3.8.5 MUST-32: whoever watches (EVFILT_EXCEPT) hears it now, and each time that the pointer moves on.
+  const so = tp.t_inpcb.inp_so;
+  so.so_state |= SS_OOBPEND;
+  sorwakeup(so);
 }
 
 /** RFC 9293 §3.8.5 MUST-33: the reader learns where urgent data ends once it is all there: a read stops there, SIOCATMARK says so. */
 function tcp_urgent_mark(tp: Tcpcb, so: Socket): void {
   if ((tp.t_flags & v.TF_URGPEND) == 0 || th.SEQ_GT(tp.rcv_up, tp.rcv_nxt)) return;
   tp.t_flags &= ~v.TF_URGPEND;
+  so.so_state &= ~SS_OOBPEND;
   // RFC 9293 §3.8.5 MUST-62: the pointer is one beyond the urgent byte. That byte may have been read already.
   const back = tp.rcv_nxt - tp.rcv_up + 1;
   if (back <= so.so_rcv.sb_cc) sohasoutofband(so, back);

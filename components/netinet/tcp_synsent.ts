@@ -83,7 +83,7 @@ function tcp_synsent_established(tp: Tcpcb): void {
   tcp_output(tp);
 }
 
-/** Both sides sent a SYN: answer with SYN,ACK, <SEQ=ISS> (RFC 9293 §3.5 figure 8). */
+/** Both sides sent a SYN: answer with SYN,ACK, <SEQ=ISS> (RFC 9293 §3.5 MUST-10, figure 7). */
 function tcp_simultaneous_open(tp: Tcpcb): void {
   tp.t_state = v.TCPS_SYN_RECEIVED;
   tp.snd_nxt = tp.iss;

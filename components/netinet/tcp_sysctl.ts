@@ -53,7 +53,7 @@ export function tcp_sysctl_boot(): void {
   sysctl_int("net.inet.tcp.mssdflt", at + offsetof<TcpState>("mssdflt"), CTLFLAG_RW, 216, 65495);
   sysctl_int("net.inet.tcp.minmss", at + offsetof<TcpState>("minmss"), CTLFLAG_RW, 48, 1460);
   sysctl_int("net.inet.tcp.init_win", at + offsetof<TcpState>("init_win"), CTLFLAG_RW, 1, 64);
-  sysctl_int("net.inet.tcp.delack_us", at + offsetof<TcpState>("delack_us"), CTLFLAG_RW, 0, 500000);
+  sysctl_int("net.inet.tcp.delack_us", at + offsetof<TcpState>("delack_us"), CTLFLAG_RW, 0, 499999);
   sysctl_int("net.inet.tcp.rtomin_us", at + offsetof<TcpState>("rtomin_us"), CTLFLAG_RW, 1000, 3000000);
   sysctl_int("net.inet.tcp.rtomax_us", at + offsetof<TcpState>("rtomax_us"), CTLFLAG_RW, 1000000, 240000000);
   sysctl_int("net.inet.tcp.keepidle", at + offsetof<TcpState>("keepidle"), CTLFLAG_RW, 1);

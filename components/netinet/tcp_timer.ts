@@ -130,6 +130,8 @@ function tcp_timer_rexmt(arg: usize): void {
     tcp_output(tp);
     return;
   }
+  // RFC 9293 §3.8.3 MUST-20, MUST-22: beyond R2 it is closed and the user told, a connection being made as well. If
+  // ICMP gave a reason, then that one (RFC 9293 §3.9.1.8 MUST-47).
   const syn = tp.t_state == v.TCPS_SYN_SENT || tp.t_state == v.TCPS_SYN_RECEIVED;
   if (++tp.t_rxtshift > (syn ? TCP_MAXSYNSHIFT : TCP_MAXRXTSHIFT)) {
     tp.t_rxtshift = TCP_MAXRXTSHIFT;
@@ -217,11 +219,12 @@ function tcp_timer_keep(arg: usize): void {
   if ((so.so_options & SO_KEEPALIVE) == 0 || tp.t_state > v.TCPS_CLOSE_WAIT) return;
   const idle = getmicrouptime() - tp.t_rcvtime_us;
   const limit = tcp_keepidle_us(tp);
-  // RFC 9293 §3.8.4 MUST-26: nothing has come for the interval, and nothing is in flight: what is will be
-  // sent again, and is as good a probe.
-  if (idle < limit || tp.snd_max != tp.snd_una) {
+  // RFC 9293 §3.8.4 MUST-26: nothing has come for the interval, and nothing of ours is under way or waits:
+  // retransmission and window probes ask the peer as well, and know when to give up.
+  const busy = tp.snd_max != tp.snd_una || so.so_snd.sb_cc > 0;
+  if (idle < limit || busy) {
     tp.t_keepprobes = 0;
-    tcp_timer_arm(tp, v.TCPT_KEEP, idle < limit ? limit - idle : limit);
+    tcp_timer_arm(tp, v.TCPT_KEEP, busy ? limit : limit - idle);
     return;
   }
   // RFC 9293 §3.8.4 MUST-29: one unanswered probe is no proof.

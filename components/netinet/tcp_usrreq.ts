@@ -118,6 +118,7 @@ export class TcpProto extends Protosw {
       const e = in_pcbbind(tp.t_inpcb, 0);
       if (e < 0) return e;
     }
+    // RFC 9293 §3.9.1.1 MUST-41: this block and no other.
     tp.t_state = v.TCPS_LISTEN;
     return 0;
   }

@@ -1,13 +1,14 @@
 /**
- * Is a descriptor ready? What poll(2) asks, answered by two level-triggered knotes of the image.
+ * Is a descriptor ready? What poll(2) asks, answered by three level-triggered knotes of the image.
  *
  *      EVFILT_READ   data to read, a connection to accept, the end (EV_EOF), or an error
  *      EVFILT_WRITE  room to write once connected, or that nobody reads any more (EV_EOF)
+ *      EVFILT_EXCEPT urgent data: only sockets have it
  *
  * poll bits are Linux's, which are everybody's. An error without an end shows as a read event without
  * anything to read. Cost: one kqueue and three system calls each time, so for tests and the harness only.
  */
-import { EV_EOF, EVFILT_READ, EVFILT_WRITE } from '../../kernel/abi/event';
+import { EV_EOF, EV_ERROR, EVFILT_EXCEPT, EVFILT_READ, EVFILT_WRITE } from '../../kernel/abi/event';
 import { SO_ACCEPTCONN, SOL_SOCKET } from '../../kernel/abi/socket';
 import type { Sys } from '../api/sysSockets';
 
@@ -36,9 +37,13 @@ function isListener(sys: Sys, fd: number): boolean {
 export function pollBits(sys: Sys, fd: number): number {
   const kq = sys.kqueue();
   try {
-    const events = sys.kevent(kq, [EVFILT_READ, EVFILT_WRITE].map((filter) => ({ ident: fd, filter })), 4);
+    const events = sys.kevent(kq, [EVFILT_READ, EVFILT_WRITE, EVFILT_EXCEPT].map((filter) => ({ ident: fd, filter })), 6);
     let bits = 0;
     for (const { filter, flags, fflags, data } of events) {
+      if (filter === EVFILT_EXCEPT) {
+        if ((flags & EV_ERROR) === 0) bits |= POLLPRI;
+        continue;
+      }
       const ended = (flags & EV_EOF) !== 0;
       if (ended && fflags !== 0) bits |= POLLERR;
       if (filter === EVFILT_READ) {

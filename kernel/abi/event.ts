@@ -25,6 +25,11 @@ export const EVFILT_VNODE: i32 = 3;
 export const EVFILT_TIMER: i32 = 6;
 /** ident is a number of the caller's; triggered by NOTE_TRIGGER. */
 export const EVFILT_USER: i32 = 8;
+/**
+ * Urgent data of a stream is under way or unread (poll's POLLPRI): fflags = NOTE_OOB, data = bytes before its last
+ * one, -1 while that has not come. DragonFly's and OpenBSD's name; NetBSD has no such filter.
+ */
+export const EVFILT_EXCEPT: i32 = 16;
 
 export const EV_ADD: i32 = 0x0001;
 export const EV_DELETE: i32 = 0x0002;
@@ -39,6 +44,8 @@ export const EV_EOF: i32 = 0x8000;
 
 /** EVFILT_READ/WRITE: data is a low-water mark. */
 export const NOTE_LOWAT: i32 = 0x0001;
+/** EVFILT_EXCEPT: what is there. */
+export const NOTE_OOB: i32 = 0x0002;
 
 export const NOTE_DELETE: i32 = 0x0001;
 export const NOTE_WRITE: i32 = 0x0002;

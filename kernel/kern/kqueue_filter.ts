@@ -20,7 +20,7 @@ export const KN_MODES: i32 = ev.EV_ONESHOT | ev.EV_CLEAR | ev.EV_DISPATCH;
 
 /** Does `filter` watch a descriptor? */
 export function filt_isfd(filter: i32): bool {
-  return filter == ev.EVFILT_READ || filter == ev.EVFILT_WRITE || filter == ev.EVFILT_VNODE;
+  return filter == ev.EVFILT_READ || filter == ev.EVFILT_WRITE || filter == ev.EVFILT_VNODE || filter == ev.EVFILT_EXCEPT;
 }
 
 /** Longest period, µs: 36000 years. */

@@ -33,8 +33,9 @@ export const SS_ISCONNECTING: u32 = 0x004;
 export const SS_ISDISCONNECTING: u32 = 0x008;
 export const SS_CANTSENDMORE: u32 = 0x010;
 export const SS_CANTRCVMORE: u32 = 0x020;
-/** The next byte to read is the urgent one. */
+/** The next byte to read is the urgent one; one was announced and has not come. */
 export const SS_RCVATMARK: u32 = 0x040;
+export const SS_OOBPEND: u32 = 0x1000;
 /** In so_q0 or so_q of so_head; on the list of lingering sockets. */
 export const SS_INCOMP: u32 = 0x080;
 export const SS_COMP: u32 = 0x100;
@@ -340,8 +341,7 @@ export function socantrcvmore(so: Socket): void {
 export function sohasoutofband(so: Socket, back: u32): void {
   const at = so.so_rcv.sb_cc;
   so.so_oobmark = back < at ? at - back : 0;
-  if (so.so_oobmark == 0) so.so_state |= SS_RCVATMARK;
-  else so.so_state &= ~SS_RCVATMARK;
+  so.so_state = (so.so_state & ~SS_RCVATMARK) | (so.so_oobmark == 0 ? SS_RCVATMARK : 0);
 }
 
 // ── wake-ups ─────────────────────────────────────────────────────────────────────────────────────

@@ -1,14 +1,15 @@
 /**
- * Sockets as files: read, write, ioctl, close, and the two kqueue filters.
+ * Sockets as files: read, write, ioctl, close, and the three kqueue filters.
  *
- *      fd ─▶ SocketFile ──f_so──▶ Socket          knotes hang on so_rcv (READ) and so_snd (WRITE)
+ *      fd ─▶ SocketFile ──f_so──▶ Socket          knotes hang on so_rcv (READ, EXCEPT) and so_snd (WRITE)
  *
  * EVFILT_READ is ready at SO_RCVLOWAT bytes (NOTE_LOWAT: at data), at a connection to accept, at the
  * end (EV_EOF, fflags = so_error) and at an error; data = bytes, or connections. EVFILT_WRITE is ready
- * at SO_SNDLOWAT bytes of room once connected, and at the end or an error; data = room.
+ * at SO_SNDLOWAT bytes of room once connected, and at the end or an error; data = room. EVFILT_EXCEPT is
+ * ready while urgent data is announced or unread; data = bytes before its last one, -1 while that is on its way.
  */
 import { EINVAL, EFAULT } from "../abi/errno";
-import { EV_EOF, EVFILT_READ, EVFILT_WRITE, NOTE_LOWAT } from "../abi/event";
+import { EV_EOF, EVFILT_EXCEPT, EVFILT_READ, EVFILT_WRITE, NOTE_LOWAT, NOTE_OOB } from "../abi/event";
 import { O_NONBLOCK } from "../abi/fcntl";
 import { FIONBIO } from "../abi/filio";
 import { SO_ACCEPTCONN } from "../abi/socket";
@@ -21,7 +22,7 @@ import { pool_getz, pool_init_obj, pool_put } from "../kern/pool";
 import { EBADF, ENOBUFS, ENOTSOCK } from "../abi/errno";
 import { Msg, msg_init, msg_initv } from "./msg";
 import { PR_CONNREQUIRED } from "./protosw";
-import { SS_CANTRCVMORE, SS_CANTSENDMORE, SS_ISCONNECTED, Socket, sost } from "./socket";
+import { SS_CANTRCVMORE, SS_CANTSENDMORE, SS_ISCONNECTED, SS_OOBPEND, SS_RCVATMARK, Socket, sost } from "./socket";
 import { Sockbuf } from "./sockbuf";
 import { soclose } from "./uipc_close";
 import { soioctl } from "./uipc_sockopt";
@@ -69,7 +70,7 @@ export class SocketFile extends File {
   }
   fo_kqfilter(kn: Knote): i32 {
     const so = this.f_so;
-    if (kn.kn_filter == EVFILT_READ) klist_insert(sb_klist(so.so_rcv), kn);
+    if (kn.kn_filter == EVFILT_READ || kn.kn_filter == EVFILT_EXCEPT) klist_insert(sb_klist(so.so_rcv), kn);
     else if (kn.kn_filter == EVFILT_WRITE) klist_insert(sb_klist(so.so_snd), kn);
     else return -EINVAL;
     return 0;
@@ -80,6 +81,7 @@ export class SocketFile extends File {
   fo_kqevent(kn: Knote, hint: i32): bool {
     kn.kn_flags &= ~EV_EOF;
     kn.kn_fflags = 0;
+    if (kn.kn_filter == EVFILT_EXCEPT) return filt_soexcept(this.f_so, kn);
     return kn.kn_filter == EVFILT_READ ? filt_soread(this.f_so, kn) : filt_sowrite(this.f_so, kn);
   }
 }
@@ -98,6 +100,14 @@ function filt_soread(so: Socket, kn: Knote): bool {
   if (so.so_error != 0) return true;
   if ((kn.kn_sfflags & NOTE_LOWAT) != 0 && (so.so_options & SO_ACCEPTCONN) == 0) return kn.kn_data >= kn.kn_sdata;
   return so.so_proto.pr_soreadable(so);
+}
+
+/** RFC 9293 §3.8.5 MUST-32: urgent data was announced, or its mark is still to be passed by the reader. */
+function filt_soexcept(so: Socket, kn: Knote): bool {
+  const pending = (so.so_state & SS_OOBPEND) != 0;
+  kn.kn_data = pending ? -1 : <i64>so.so_oobmark;
+  kn.kn_fflags = NOTE_OOB;
+  return pending || so.so_oobmark != 0 || (so.so_state & SS_RCVATMARK) != 0;
 }
 
 function filt_sowrite(so: Socket, kn: Knote): bool {

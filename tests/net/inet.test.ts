@@ -8,6 +8,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { checksum } from '../../host/api/icmp';
 import type { PingReply } from '../../host/api/ping';
 import * as inet from '../../kernel/abi/inet';
 import * as abi from '../../kernel/abi/socket';
@@ -276,6 +277,21 @@ describe('what is not believed', () => {
     ] as const) {
       assert.equal(taken(ipFrame(labMac(1), packet({ options: Uint8Array.from(options) }))), good, options.join(' '));
     }
+  });
+
+  test('TCP behind IP options that it does not understand (RFC 9293 §3.9.2 MUST-50): the answer fits the segment', () => {
+    const syn = Buffer.alloc(20);
+    syn.writeUInt16BE(5000, 0);
+    syn.writeUInt16BE(9, 2);
+    syn.writeUInt32BE(1000, 4);
+    syn[12] = 0x50;
+    syn[13] = 2;
+    const pseudo = Buffer.concat([quad(STRANGER), quad(lab.address(1)), Buffer.from([0, 6, 0, syn.length])]);
+    syn.writeUInt16BE(checksum(Buffer.concat([pseudo, syn])), 16);
+    send(ipFrame(labMac(1), { src: STRANGER, dst: lab.address(1), proto: 6, payload: syn, options: Uint8Array.from([7, 7, 4, 0, 0, 0, 0, 148, 4, 0, 0, 0]) }));
+    const reset = seen.find((p) => p.proto === 6 && p.dst === STRANGER);
+    assert.ok(reset, 'the port is closed, so a reset');
+    assert.deepEqual([reset.payload[13], Buffer.from(reset.payload).readUInt32BE(8)], [0x14, 1001]);
   });
 
   test('a frame for another station, though the address in it is right', () => {
