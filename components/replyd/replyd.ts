@@ -37,6 +37,7 @@ const ACCEPTS: i32 = 64;
 const READ_SIZE: i32 = 4096;
 /** udata of the listener; connections have their address. */
 const UD_LISTEN: u32 = 1;
+const NO_FILTER: i32 = -1;
 
 @unmanaged
 class Conn {
@@ -45,7 +46,7 @@ class Conn {
   c_state: i32;
   /** Octets of the reply that were sent; -1 while the request is not complete. */
   c_sent: i32;
-  /** The filter that is set: EVFILT_READ, EVFILT_WRITE, or 0. */
+  /** The filter that is set: EVFILT_READ, EVFILT_WRITE, or NO_FILTER. */
   c_filter: i32;
 }
 
@@ -172,7 +173,7 @@ function replyd_accept(): void {
     c.c_fd = fd;
     c.c_state = 0;
     c.c_sent = -1;
-    c.c_filter = 0;
+    c.c_filter = NO_FILTER;
     st.accepted++;
     st.nconns++;
     conn_turn(c);
@@ -197,7 +198,7 @@ function conn_close(c: Conn): void {
 function conn_wait(c: Conn, filter: i32): void {
   if (c.c_filter == filter) return;
   const udata = <u32>changetype<usize>(c);
-  if (c.c_filter != 0) watch(c.c_fd, c.c_filter, ev.EV_DELETE, udata);
+  if (c.c_filter != NO_FILTER) watch(c.c_fd, c.c_filter, ev.EV_DELETE, udata);
   c.c_filter = filter;
   if (watch(c.c_fd, filter, ev.EV_ADD, udata) >= 0) return;
   st.aborted++;
