@@ -33,7 +33,9 @@ export function makeProgram(): Command {
   const program = new Command('rumpwasm')
     .description('An anykernel for WebAssembly: link kernel components into an image, and run it.')
     .version(version())
-    .showSuggestionAfterError();
+    .showSuggestionAfterError()
+    // Options of the program stand before the command: -V behind netstat is netstat's.
+    .enablePositionalOptions();
   registerRunCommand(program);
   registerInstanceCommands(program);
   registerSim(program);

@@ -60,6 +60,11 @@ function checkReply(plan: RunPlan, result: Result): void {
   if (header !== 198 || content !== 3931 || status4xx !== replies) throw new Error(`run ${plan.name}: replies of ${header} + ${content} octets, ${status4xx} of ${replies} with 4xx`);
 }
 
+/** Connections that httperf was told to make and that had no reply: also those that it did not attempt. */
+function failed(plan: RunPlan, result: Result): number {
+  return Math.max(result.errors, plan.conns - result.replies);
+}
+
 async function runsAToD(rig: Rig, plans: readonly RunPlan[], report: (row: Row) => void, { log, show }: BenchOptions): Promise<void> {
   const rows: Cells[] = [];
   const waiting: string[] = [];
@@ -78,7 +83,7 @@ async function runsAToD(rig: Rig, plans: readonly RunPlan[], report: (row: Row) 
     rows.push(cellsOf(plan.name, 'ours', ours), cellsOf(plan.name, `${LINUX}, this run`, linux), ...PUBLISHED.filter(([run]) => run === plan.name));
     const [peer, peerValue] = BESIDE[plan.name]!;
     report({ metric: `${plan.name}: connections`, value: ours.connRate, unit: 'conn/s', peer, peerValue, ratio: ours.connRate / peerValue });
-    report({ metric: `${plan.name}: errors (${errorsText(ours)})`, value: ours.errors, unit: 'of ' + ours.conns, ...(plan.name === 'D' ? { aim: '≤ 0' } : {}), peer: `${LINUX}, this run`, peerValue: linux.errors });
+    report({ metric: `${plan.name}: errors (${errorsText(ours)})`, value: failed(plan, ours), unit: `of ${plan.conns}`, ...(plan.name === 'D' ? { aim: '≤ 0' } : {}), peer: `${LINUX}, this run`, peerValue: failed(plan, linux) });
   }
   show(table(['run', 'server', 'conn/s', 'req/s', 'replies/conns', 'errors', 'reply rate min/avg/max', 'conn time avg/median ms', 'concurrent'], rows, '<<>>><<<>'));
   show(`vestiges in the image after each run, counted since its start:\n  ${waiting.join('\n  ')}\n`);
