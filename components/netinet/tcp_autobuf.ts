@@ -5,7 +5,7 @@
  *                limits a sender that doubles its own each round trip (dynamic right-sizing)
  *      send      twice the congestion window: one in flight, one to follow it
  *
- *      net.inet.tcp.recvbuf_auto, sendbuf_auto   0/1, for new sockets; SO_RCVBUF, SO_SNDBUF end it for one
+ *      net.inet.tcp.recvbuf_auto, sendbuf_auto   0/1; SO_RCVBUF, SO_SNDBUF end it for one
  *      net.inet.tcp.recvbuf_inc, sendbuf_inc     steps, bytes
  *      net.inet.tcp.recvbuf_max, sendbuf_max     limits, bytes: by default the tunables TCP_RECVBUF_MAX and
  *                                                TCP_SENDBUF_MAX, or a quarter of the image's clusters
@@ -55,10 +55,10 @@ export function tcp_autobuf_boot(): void {
   sysctl_int("net.inet.tcp.sendbuf_max", at + offsetof<TcpState>("sendbuf_max"), CTLFLAG_RW, 1, 1 << 28);
 }
 
-/** A new socket: its buffers may grow. */
+/** A new socket: its buffers may grow, until SO_RCVBUF or SO_SNDBUF says otherwise. */
 export function tcp_autobuf_attach(so: Socket): void {
-  if (tcps.recvbuf_auto != 0) so.so_rcv.sb_flags |= SB_AUTOSIZE;
-  if (tcps.sendbuf_auto != 0) so.so_snd.sb_flags |= SB_AUTOSIZE;
+  so.so_rcv.sb_flags |= SB_AUTOSIZE;
+  so.so_snd.sb_flags |= SB_AUTOSIZE;
 }
 
 /** The largest window that `so` may come to announce. */
@@ -90,7 +90,7 @@ export function tcp_rcvbuf_time(tp: Tcpcb): void {
 /** The reader took data: once a round trip, is the buffer twice what it takes in one? */
 export function tcp_rcvbuf_tune(tp: Tcpcb, so: Socket): void {
   const sb = so.so_rcv;
-  if ((sb.sb_flags & SB_AUTOSIZE) == 0) return;
+  if (tcps.recvbuf_auto == 0 || (sb.sb_flags & SB_AUTOSIZE) == 0) return;
   const now = getmicrouptime();
   const taken = tp.rcv_nxt - sb.sb_cc;
   if (tp.rb_since_us == 0) {
@@ -109,7 +109,7 @@ export function tcp_rcvbuf_tune(tp: Tcpcb, so: Socket): void {
 /** An ACK came while `cc` bytes were in the send buffer: does the buffer hold the window back? */
 export function tcp_sndbuf_tune(tp: Tcpcb, so: Socket, cc: u32): void {
   const sb = so.so_snd;
-  if ((sb.sb_flags & SB_AUTOSIZE) == 0 || cc < sb.sb_hiwat - (sb.sb_hiwat >> 2)) return;
+  if (tcps.sendbuf_auto == 0 || (sb.sb_flags & SB_AUTOSIZE) == 0 || cc < sb.sb_hiwat - (sb.sb_hiwat >> 2)) return;
   // No more than the peer lets us send.
   const want = min(tp.snd_cwnd, tp.max_sndwnd) << 1;
   if (sb_grow(sb, want, tcps.sendbuf_inc, tcps.sendbuf_max)) tcpstat.sndbufgrown++;

@@ -22,7 +22,7 @@ import { pool_getz, pool_init_obj, pool_put } from "../kern/pool";
 import { EBADF, ENOBUFS, ENOTSOCK } from "../abi/errno";
 import { Msg, msg_init, msg_initv } from "./msg";
 import { PR_CONNREQUIRED } from "./protosw";
-import { SS_CANTRCVMORE, SS_CANTSENDMORE, SS_ISCONNECTED, SS_OOBPEND, SS_RCVATMARK, Socket, sost } from "./socket";
+import { SS_CANTRCVMORE, SS_CANTSENDMORE, SS_ISCONNECTED, SS_MBWAIT, SS_OOBPEND, SS_RCVATMARK, Socket, sost } from "./socket";
 import { Sockbuf } from "./sockbuf";
 import { soclose } from "./uipc_close";
 import { soioctl } from "./uipc_sockopt";
@@ -119,6 +119,7 @@ function filt_sowrite(so: Socket, kn: Knote): bool {
   }
   if (so.so_error != 0) return true;
   if (kn.kn_sfflags & NOTE_LOWAT) {
+    if (so.so_state & SS_MBWAIT) return false;
     const connreq = (so.so_proto.pr_flags & PR_CONNREQUIRED) != 0;
     if (connreq && (so.so_state & SS_ISCONNECTED) == 0) return false;
     return kn.kn_data >= kn.kn_sdata;
