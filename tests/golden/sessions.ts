@@ -121,6 +121,7 @@ export const sessions: readonly Session[] = [
   script('dsack-undo', 'a retransmission that was needless is told, and undone', 'frto/dsack-undo.pkt', DSACK),
   script('ecn', 'negotiated; a mark told, the window reduced, and that told (RFC 3168 §6.1)', 'ecn/reduce.pkt'),
   script('ecn-receiver', 'a mark received is echoed until the sender has heard (RFC 3168 §6.1.3)', 'ecn/echo.pkt', RESET),
+  script('idle-restart', 'the initial window again after an idle RTO (RFC 5681 §4.1)', 'idle/restart.pkt'),
   script('retransmission-timeout', 'the timeout and its backoff (RFC 6298)', 'rto/data-backoff.pkt'),
   script('delayed-ack', 'every second segment at once, one alone after a while (RFC 9293 §3.8.6.3)', 'delack/every-second.pkt', RESET),
   script('window-scaling', 'a receive window beyond 64 KiB (RFC 7323 §2)', 'window/scaled-receiver.pkt'),
