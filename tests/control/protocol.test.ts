@@ -48,8 +48,8 @@ test('tables become objects', () => {
     { destination: '10.9.0.0/16', gateway: null, flags: 'UR', interface: 'lo0', use: 0, mtu: 33192, expire: 20, metric: 3, source: null },
   ]);
   assert.deepEqual(parseNeighbours('10.0.0.1 02:00:00:00:00:02 virt0 reachable 27 0\n10.0.0.9 - virt0 incomplete 1 3\n'), [
-    { address: '10.0.0.1', ether: '02:00:00:00:00:02', interface: 'virt0', state: 'reachable', expire: 27, held: 0 },
-    { address: '10.0.0.9', ether: null, interface: 'virt0', state: 'incomplete', expire: 1, held: 3 },
+    { address: '10.0.0.1', ether: '02:00:00:00:00:02', interface: 'virt0', state: 'reachable', expire: 27, held: 0, published: false },
+    { address: '10.0.0.9', ether: null, interface: 'virt0', state: 'incomplete', expire: 1, held: 3, published: false },
   ]);
   assert.deepEqual(parsePools('mbuf 256 10 1 2 3 4 5\n'), [{ name: 'mbuf', size: 256, max: 10, inUse: 1, highWater: 2, failures: 3, gets: 4, puts: 5 }]);
   assert.deepEqual(parseCounters('total 5\nbadsum 0\n'), { total: 5, badsum: 0 });
