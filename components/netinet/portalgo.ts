@@ -33,7 +33,7 @@ export const PORTALGO_RANDINC: i32 = 5;
 const PORTALGO_MAX: i32 = 6;
 /** RFC 6056 §3.3.5: the trade-off between randomness and reuse. */
 const RANDINC_N: u32 = 500;
-/** Candidates that are looked at for a free port before one in TIME-WAIT is used again. */
+/** Candidates that are looked at for a free port before one in TIME-WAIT is used again, at most. */
 const PREFER_FREE: u32 = 32;
 
 @unmanaged
@@ -43,6 +43,11 @@ class PortalgoState {
   last: i32;
   lowfirst: i32;
   lowlast: i32;
+  /**
+   * How many of PREFER_FREE are looked at: half as many after a search that found none, twice as many after
+   * one that did. A client that uses its whole range in 2 MSL would look 32 times in vain for each connection.
+   */
+  look: u32;
 }
 
 let pa: PortalgoState = changetype<PortalgoState>(0);
@@ -66,6 +71,7 @@ export function portalgo_boot(): void {
   pa.last = 65535;
   pa.lowfirst = 600;
   pa.lowlast = 1023;
+  pa.look = PREFER_FREE;
   const at = changetype<usize>(pa);
   sysctl_int("net.inet.ip.anonportmin", at + offsetof<PortalgoState>("first"), CTLFLAG_RW, 1024, 65535);
   sysctl_int("net.inet.ip.anonportmax", at + offsetof<PortalgoState>("last"), CTLFLAG_RW, 1024, 65535);
@@ -163,9 +169,15 @@ function port_scan(inp: Inpcb, first: u32, num: u32, start: u32, laddr: u32, fad
   for (let i: u32 = 0; i < num; i++) {
     const port = first + (start + num - i) % num;
     const state = port_state(inp, laddr, port, faddr, fport);
-    if (state == TUPLE_FREE) return port;
+    if (state == TUPLE_FREE) {
+      pa.look = min(pa.look << 1, PREFER_FREE);
+      return port;
+    }
     if (state == TUPLE_REUSABLE && again < 0) again = port;
-    if (again >= 0 && i >= PREFER_FREE) return again;
+    if (again >= 0 && i >= pa.look) {
+      pa.look = max<u32>(pa.look >> 1, 1);
+      return again;
+    }
   }
   return again;
 }
@@ -189,7 +201,7 @@ export function portalgo_choose(inp: Inpcb, laddr: u32, faddr: u32, fport: u32):
     for (let i: u32 = 0; i < num; i++) {
       const port = first + cprng_fast32() % num;
       if (port_state(inp, laddr, port, faddr, fport) == TUPLE_FREE) return port;
-      if (i >= PREFER_FREE) break;
+      if (i >= pa.look) break;
     }
   }
   const start = port_start(inp, algo, num, laddr, faddr, fport);

@@ -56,21 +56,28 @@ export function tcp_tuple(info: Inpcbinfo, laddr: u32, lport: u32, faddr: u32, f
  * initial sequence number lies above what the old connection sent (tcp_new_iss).
  */
 export function tcp_tuple_take(info: Inpcbinfo, laddr: u32, lport: u32, faddr: u32, fport: u32): bool {
-  const state = tcp_tuple(info, laddr, lport, faddr, fport);
-  if (state != TUPLE_REUSABLE) return state == TUPLE_FREE;
-  tcps.iss_floored = true;
-  vtw.reused++;
   const inp = in_pcblookup_conn(info, laddr, lport, faddr, fport);
+  const tcp = info.ipi_proto == IPPROTO_TCP;
   if (inp) {
+    if (!tcp || tcps.rfc1323 == 0 || !block_reusable(inp)) return false;
     const tp = changetype<Tcpcb>(inp.inp_ppcb);
-    tcps.iss_floor = tp.snd_max;
+    tuple_again(tp.snd_max);
     tcp_close(tp);
     return true;
   }
-  const i = vtw_lookup(laddr, lport, faddr, fport);
-  tcps.iss_floor = vtw_snd_nxt(vtw_at(i));
+  const i = tcp ? vtw_lookup(laddr, lport, faddr, fport) : 0;
+  if (i == 0) return true;
+  if (tcps.rfc1323 == 0 || !vestige_reusable(i)) return false;
+  tuple_again(vtw_snd_nxt(vtw_at(i)));
   vtw_remove(i);
   return true;
+}
+
+/** A 4-tuple is used again: the next initial sequence number lies above `floor`. */
+function tuple_again(floor: u32): void {
+  tcps.iss_floored = true;
+  tcps.iss_floor = floor;
+  vtw.reused++;
 }
 
 /** Does a vestige stand in the way of a socket with `options` that binds `laddr`:`lport`? */
