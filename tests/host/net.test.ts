@@ -285,13 +285,14 @@ for (const backend of ['node', 'epoll']) {
       const [socket, peer] = await pairFromServer();
       socket.resume();
       let timeouts = 0;
-      socket.setTimeout(60, () => timeouts++);
-      for (let i = 0; i < 4; i++) {
-        await sleep(25);
+      // Far apart, so that a busy machine does not make one of the pauses too long.
+      socket.setTimeout(1000, () => timeouts++);
+      for (let i = 0; i < 6; i++) {
+        await sleep(200);
         peer.write('x');
       }
       assert.equal(timeouts, 0);
-      await sleep(120);
+      for (let i = 0; timeouts === 0 && i < 200; i++) await sleep(50);
       assert.equal(timeouts, 1);
       socket.destroy();
       peer.destroy();
