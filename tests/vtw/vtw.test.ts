@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EADDRINUSE, EADDRNOTAVAIL } from '../../kernel/abi/errno';
 import { AF_INET, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET } from '../../kernel/abi/socket';
-import { SYS_close } from '../../kernel/abi/syscall';
+import { SYS_accept, SYS_close, SYS_listen } from '../../kernel/abi/syscall';
 import { churn, makePair, type Pair, value } from './churn';
 
 async function withPair(options: Parameters<typeof makePair>[0], body: (two: Pair) => Promise<void>): Promise<void> {
@@ -122,5 +122,31 @@ test('when all entries are in use the oldest gives way, counted; nothing else is
     assert.equal(value(two.server, 'vtw.live'), 500);
     assert.equal(value(two.server, 'vtw.killed'), 1500);
     assert.equal(value(two.server, 'timewait'), 0);
+  });
+});
+
+test('a connection with ourselves is of class loopback, whatever the address', async () => {
+  await withPair({ sysctl: { 'net.inet.tcp.mslt.loopback': 1 } }, async ({ server }) => {
+    const { sys } = server;
+    const listener = sys.socket(AF_INET, SOCK_STREAM);
+    sys.bind(listener, { family: 'IPv4', address: '0.0.0.0', port: 5001 });
+    sys.raw(SYS_listen, listener, 5);
+    for (const address of ['127.0.0.1', '10.0.0.2']) {
+      const client = sys.socket(AF_INET, SOCK_STREAM);
+      sys.tryConnect(client, { family: 'IPv4', address, port: 5001 });
+      let accepted = -1;
+      for (let i = 0; i < 100 && accepted < 0; i++) {
+        await new Promise((done) => { setTimeout(done, 2); });
+        accepted = sys.raw(SYS_accept, listener);
+      }
+      assert.ok(accepted >= 0, `${address} was accepted`);
+      sys.raw(SYS_close, client);
+      await new Promise((done) => { setTimeout(done, 20); });
+      sys.raw(SYS_close, accepted);
+      await new Promise((done) => { setTimeout(done, 20); });
+      assert.equal(value(server, 'vtw.live'), 1, `${address} is in TIME-WAIT`);
+      await new Promise((done) => { setTimeout(done, 1200); });
+      assert.equal(value(server, 'vtw.live'), 0, `${address}: over after 2 × 1 slow tick, not after the 10 s of class local`);
+    }
   });
 });
